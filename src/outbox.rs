@@ -1,14 +1,278 @@
-//! stub
+//! Bytes waiting to be written to the transport.
+
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-/// Bytes waiting to be written to the transport.
-#[derive(Debug, Default)]
-pub struct Outbox { bytes: Vec<u8> }
+
+use crate::error::SendError;
+use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
+use crate::keys::KeySource;
+use crate::mask::PIECE_BYTES;
+
+/// Bytes waiting to be written to the transport, and a client's source of masking keys.
+///
+/// Everything that is sent is appended here, in order: handshakes, frames, automatic replies. The
+/// embedder writes [`bytes`](Self::bytes) to its transport, as many as that takes, and tells how many
+/// by [`consume`](Self::consume).
+///
+/// An empty outbox that was [released](Self::release), or never used, has no heap memory.
+///
+/// ```
+/// use ws_proto::{Config, Connection, Outbox, Role};
+///
+/// let mut connection = Connection::new(Role::Server, &Config::default());
+/// let mut outbox = Outbox::new();
+/// connection.send_text("Hello", &mut outbox)?;
+/// assert_eq!(outbox.bytes(), b"\x81\x05Hello");
+/// outbox.consume(3); // the transport took three bytes
+/// assert_eq!(outbox.bytes(), b"ello");
+/// # Ok::<(), ws_proto::SendError>(())
+/// ```
+#[derive(Debug)]
+pub struct Outbox {
+    /// Bytes before `start` were consumed.
+    buffer: Vec<u8>,
+    start: u32,
+    max_bytes: u32,
+    /// Where in `buffer` the automatic Pong begins of which nothing was consumed yet, or [`NO_PONG`].
+    pong: u32,
+    /// The automatic Pong that goes out after that one: the answer to the latest Ping.
+    next_pong: Option<Box<Pong>>,
+    keys: KeySource,
+}
+
+/// Beyond every place in a buffer.
+const NO_PONG: u32 = u32::MAX;
+
+/// Bytes of a Pong's header.
+const fn pong_header_len(masked: bool) -> usize {
+    if masked { 6 } else { 2 }
+}
+
+/// The payload data of a Pong that waits for its turn.
+#[derive(Debug)]
+struct Pong {
+    payload: [u8; MAX_CONTROL_BYTES],
+    len: u8,
+    masked: bool,
+}
+
+/// The operating system gave no randomness.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gave no randomness")]
+pub struct RandomError;
+
 impl Outbox {
-    /// A server's outbox.
-    pub fn new() -> Self { Self::default() }
-    /// The bytes to write next.
-    pub fn bytes(&self) -> &[u8] { &self.bytes }
-    pub(crate) fn append(&mut self, bytes: &[u8]) { self.bytes.extend_from_slice(bytes) }
-    /// `None`: no key source (an `Outbox::new()`, for servers).
-    pub(crate) fn nonce(&mut self) -> Option<[u8; 16]> { Some(*b"the sample nonce") }
+    /// Default of [`set_max_bytes`](Self::set_max_bytes): 1 MiB.
+    pub const DEFAULT_MAX_BYTES: u32 = 1 << 20;
+
+    /// A server's outbox, empty. Server frames are not masked (RFC 6455 §5.1).
+    ///
+    /// In a client it refuses every frame with [`SendError::NoMaskingKeys`], and an automatic reply that
+    /// becomes due fails the connection.
+    pub const fn new() -> Self {
+        Self::with_keys(KeySource::None)
+    }
+
+    /// A client's outbox, empty. Masking keys, a fresh one for every frame, and the Sec-WebSocket-Key come from a
+    /// ChaCha12 generator with this seed (RFC 6455 §5.3).
+    ///
+    /// The seed has to be 32 bytes that nobody can foresee, from the operating system or a hardware
+    /// generator, and must not be used twice. The same seed gives the same keys, for tests.
+    pub const fn client(seed: [u8; 32]) -> Self {
+        Self::with_keys(KeySource::Resting(seed))
+    }
+
+    /// A client's outbox seeded by the operating system.
+    ///
+    /// # Errors
+    /// [`RandomError`] if that gives no randomness.
+    #[cfg(feature = "std")]
+    pub fn client_from_os() -> Result<Self, RandomError> {
+        use rand::TryRng;
+        let mut seed = [0; 32];
+        rand::rngs::SysRng
+            .try_fill_bytes(&mut seed)
+            .map_err(|_| RandomError)?;
+        Ok(Self::client(seed))
+    }
+
+    const fn with_keys(keys: KeySource) -> Self {
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            max_bytes: Self::DEFAULT_MAX_BYTES,
+            pong: NO_PONG,
+            next_pong: None,
+            keys,
+        }
+    }
+
+    /// The bytes to write next; empty if nothing waits.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start as usize..]
+    }
+
+    /// Number of bytes that wait.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.start as usize
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether as many bytes wait as may, or more: messages and Pings are refused with
+    /// [`SendError::Full`] until some are consumed.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.max_bytes as usize
+    }
+
+    /// Sets the high-water mark in bytes. One message may pass it, of any size; what is sent after it is
+    /// refused. Automatic replies always fit: they are at most one Pong and one Close frame.
+    pub fn set_max_bytes(&mut self, max_bytes: u32) {
+        self.max_bytes = max_bytes;
+    }
+
+    /// Forgets the first `n` of [`bytes`](Self::bytes): the transport has taken them. More than there are
+    /// counts as all.
+    pub fn consume(&mut self, n: usize) {
+        self.start += n.min(self.len()) as u32; // 32 bits count them all: see `push`
+        let pong_is_going_out = self.pong < self.start;
+        if self.is_empty() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+        if pong_is_going_out {
+            self.pong = NO_PONG;
+            if let Some(next) = self.next_pong.take() {
+                // Masking keys are there: they were for the Pong before.
+                let _ = self.push_pong(&next.payload[..usize::from(next.len)], next.masked);
+            }
+        }
+    }
+
+    /// Gives all heap memory back if nothing waits. Later sends take it anew.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            self.buffer = Vec::new();
+            self.start = 0;
+            self.keys.rest();
+        }
+    }
+
+    /// Appends bytes that are no frame: those of an opening handshake.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// 16 fresh bytes for a Sec-WebSocket-Key; `None` in a server's outbox.
+    pub(crate) fn nonce(&mut self) -> Option<[u8; 16]> {
+        self.keys.nonce()
+    }
+
+    /// Appends a frame; masked in the pass that copies it, by pieces that stay in the L1 cache.
+    pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
+        let Frame {
+            fin,
+            opcode,
+            payload,
+            masked,
+        } = frame;
+        if payload.len() > (u32::MAX as usize - Header::MAX_BYTES).saturating_sub(self.buffer.len()) {
+            return Err(SendError::Full);
+        }
+        let key = if masked {
+            Some(self.keys.masking_key().ok_or(SendError::NoMaskingKeys)?)
+        } else {
+            None
+        };
+        let header = Header {
+            fin,
+            rsv: Rsv::NONE,
+            opcode,
+            key,
+            payload_len: payload.len() as u64,
+        }
+        .encode();
+        self.make_room(header.len() + payload.len());
+        self.buffer.extend_from_slice(&header);
+        let Some(key) = key else {
+            self.buffer.extend_from_slice(payload);
+            return Ok(());
+        };
+        for piece in payload.chunks(PIECE_BYTES) {
+            let start = self.buffer.len();
+            self.buffer.extend_from_slice(piece);
+            key.apply(&mut self.buffer[start..]);
+        }
+        Ok(())
+    }
+
+    /// Answers a Ping. Of several that come while nothing is consumed, the latest is answered
+    /// (RFC 6455 §5.5.3): it replaces the Pong that waits, if that is the last thing waiting, or follows once
+    /// that one goes out.
+    pub(crate) fn push_pong(&mut self, payload: &[u8], masked: bool) -> Result<(), SendError> {
+        if self.pong != NO_PONG {
+            let start = self.pong as usize;
+            let pong_len = pong_header_len(masked) + usize::from(self.buffer[start + 1] & 0x7f);
+            if start + pong_len < self.buffer.len() {
+                let mut next = Box::new(Pong {
+                    payload: [0; 125],
+                    len: payload.len() as u8,
+                    masked,
+                });
+                next.payload[..payload.len()].copy_from_slice(payload);
+                self.next_pong = Some(next);
+                return Ok(());
+            }
+            self.buffer.truncate(start);
+        }
+        self.push(Frame {
+            fin: true,
+            opcode: Opcode::PONG,
+            payload,
+            masked,
+        })?;
+        self.pong = (self.buffer.len() - payload.len() - pong_header_len(masked)) as u32;
+        Ok(())
+    }
+
+    /// Drops the Pong that has not been put into the buffer: none is owed after the peer's Close.
+    pub(crate) fn forget_next_pong(&mut self) {
+        self.next_pong = None;
+    }
+
+    /// Makes room for `n` bytes, by reusing that of consumed ones where this costs less than it gains.
+    fn make_room(&mut self, n: usize) {
+        let start = self.start as usize;
+        if self.buffer.capacity() - self.buffer.len() < n && start > self.buffer.len() / 2 {
+            self.buffer.drain(..start);
+            if self.pong != NO_PONG {
+                self.pong -= self.start;
+            }
+            self.start = 0;
+        }
+        self.buffer.reserve(n);
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A frame to send.
+pub(crate) struct Frame<'a> {
+    pub(crate) fin: bool,
+    pub(crate) opcode: Opcode,
+    pub(crate) payload: &'a [u8],
+    pub(crate) masked: bool,
 }

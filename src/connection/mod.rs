@@ -1,0 +1,318 @@
+//! An established connection: messages, control frames, the closing handshake, limits.
+//!
+//! All of its state is one plain value, [`Connection`]. Closing goes by this table (RFC 6455 §7):
+//!
+//! ```text
+//!          close(): Close out            Close in
+//!   Open ----------------------> Local ------------> Done --+
+//!    |                                                |     | receive_eof()
+//!    |  Close in, answered: Close out                 |     v
+//!    +------------------------------------------------+   Closed
+//!    |  Close in, answers are manual        close()   |     ^
+//!    +----------------------> Remote -----------------+     | receive_eof(), from
+//!    |                                                      | every state
+//!    +--> Failed: a violation; Close out unless one was ----+
+//! ```
+
+mod receive;
+mod send;
+
+use crate::Role;
+use crate::close::CloseCode;
+use crate::frame::{Decoder, Rules};
+use crate::outbox::Outbox;
+use crate::utf8::Validator;
+
+/// The limits that a peer has to keep to. A breach fails the connection: with 1009 for sizes, 1008 for
+/// counts (RFC 6455 §10.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Most payload bytes of a frame, checked at its header. Default: 16 MiB. Breach: 1009.
+    pub max_frame_bytes: u64,
+    /// Most bytes of a message, checked at the header of the frame that would exceed it. Default: 16 MiB.
+    /// Breach: 1009.
+    pub max_message_bytes: u64,
+    /// Most fragments of a message, empty ones counted. Default: 65 536. Breach: 1008.
+    pub max_fragments: u32,
+    /// Most control frames between two data frames. Default: `u32::MAX`, which is no limit; answering
+    /// them costs a bounded amount anyway. Breach: 1008.
+    pub max_control_frames: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frame_bytes: 16 << 20,
+            max_message_bytes: 16 << 20,
+            max_fragments: 65_536,
+            max_control_frames: u32::MAX,
+        }
+    }
+}
+
+/// What a [`Connection`] is told once, at its beginning.
+///
+/// ```
+/// let mut config = ws_proto::Config::default();
+/// config.limits.max_message_bytes = 64 << 10;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// What the peer has to keep to.
+    pub limits: Limits,
+    /// Whether Pings are answered by the connection itself (RFC 6455 §5.5.2). Default: yes. If not, the
+    /// embedder calls [`Connection::pong`].
+    pub automatic_pong: bool,
+    /// Whether the peer's Close frame is answered by the connection itself, at once, with the code received
+    /// (RFC 6455 §5.5.1). Default: yes. If not, the embedder calls [`Connection::close`], and may finish the
+    /// fragmented message that it is sending before.
+    pub automatic_close: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            automatic_pong: true,
+            automatic_close: true,
+        }
+    }
+}
+
+/// All protocol state of an established connection, in either role: a plain value that can be copied.
+///
+/// It holds no bytes: those of an unfinished message are in the [`Inbox`](crate::Inbox), those to be sent in the
+/// [`Outbox`]. It begins behind the opening handshake.
+///
+/// ```
+/// use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
+///
+/// let mut connection = Connection::new(Role::Server, &Config::default());
+/// let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+///
+/// // What one read returned: a text message, and the beginning of another.
+/// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x81\x85\x37";
+/// let mut input = Input::new(&mut bytes[..], &mut inbox);
+/// while connection.receive(&mut input, &mut outbox)? {
+///     if let Event::Text(text) = input.event() {
+///         connection.send_text(text, &mut outbox)?;
+///     }
+/// }
+/// assert_eq!(outbox.bytes(), b"\x81\x05Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    decoder: Decoder,
+    max_message_bytes: u64,
+    max_fragments: u32,
+    max_control_frames: u32,
+    /// Fragments of the message being received.
+    fragments: u32,
+    /// Control frames since the last data frame.
+    control_frames: u32,
+    /// Has seen the pieces of the text message being sent.
+    sending_utf8: Validator,
+    /// The message being sent in fragments.
+    sending: Option<MessageKind>,
+    /// The message being received.
+    receiving: MessageKind,
+    /// The frame being received.
+    frame: FrameKind,
+    role: Role,
+    phase: Phase,
+    closed_first: Option<Side>,
+    received_code: ReceivedCode,
+    clean: bool,
+    automatic_pong: bool,
+    automatic_close: bool,
+}
+
+// An idle connection costs these bytes, and no heap.
+const _: () = assert!(size_of::<Connection>() <= 128);
+const _: () = assert!(size_of::<Connection>() + size_of::<crate::Inbox>() + size_of::<Outbox>() <= 224);
+
+/// The two types of message (RFC 6455 §5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// UTF-8.
+    Text,
+    /// Anything.
+    Binary,
+}
+
+/// The frame whose payload data is coming in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FrameKind {
+    Data { fin: bool },
+    Ping,
+    Pong,
+    Close,
+}
+
+/// How far the closing handshake is: see the table above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Our Close frame is out, the peer's has not come.
+    Local,
+    /// The peer's Close frame came, ours is owed.
+    Remote,
+    /// Both.
+    Done,
+    /// The connection was failed (RFC 6455 §7.1.7).
+    Failed,
+    /// The transport ended.
+    Closed,
+}
+
+/// What the peer's Close frame said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReceivedCode {
+    NoClose,
+    NoCode,
+    Code(CloseCode),
+}
+
+/// The state of a connection as applications see it (RFC 6455 §4.1, §7.1.3, §7.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// The closing handshake has begun, or the connection was failed.
+    Closing,
+    /// The transport has ended.
+    Closed,
+}
+
+/// One of the two endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This endpoint.
+    Local,
+    /// The peer.
+    Remote,
+}
+
+/// How a connection stands, and how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Open, closing or closed.
+    pub state: State,
+    /// Who began to close it, by a Close frame, by failing the connection or by ending the transport;
+    /// `None` while it is open.
+    pub closed_first: Option<Side>,
+    /// The code of the peer's Close frame: 1005 if that had none, 1006 if no Close frame came (yet), which is also
+    /// so if this endpoint failed the connection (RFC 6455 §7.1.5). Its reason is
+    /// [`Inbox::close_reason`](crate::Inbox::close_reason).
+    pub code: CloseCode,
+    /// Whether the transport ended after both Close frames had been sent and received (RFC 6455 §7.1.4).
+    pub clean: bool,
+}
+
+/// What to do with the transport next, once the outbox's bytes are written (RFC 6455 §7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Keep it: bytes wait to be written, or are expected.
+    ///
+    /// A client that has sent and received a Close frame waits for the server to close the transport;
+    /// after a while it may close it itself.
+    Keep,
+    /// Shut down writing and go on reading until the end of the stream, for a few seconds at most: the
+    /// connection was failed, and closing at once could reset the transport before the peer has read why.
+    ShutdownWrite,
+    /// Close it.
+    Close,
+}
+
+impl Connection {
+    /// A connection that has just been established, in the role of this endpoint.
+    pub const fn new(role: Role, config: &Config) -> Self {
+        let limits = &config.limits;
+        let mut rules = Rules::new(role);
+        rules.max_frame_bytes = limits.max_frame_bytes;
+        // A message is one slice. What cannot be one is over the limit, on targets of 32 bits too.
+        let most = isize::MAX as u64;
+        Self {
+            decoder: Decoder::new(rules),
+            max_message_bytes: if limits.max_message_bytes < most {
+                limits.max_message_bytes
+            } else {
+                most
+            },
+            max_fragments: limits.max_fragments,
+            max_control_frames: limits.max_control_frames,
+            fragments: 0,
+            control_frames: 0,
+            sending_utf8: Validator::new(),
+            sending: None,
+            receiving: MessageKind::Binary,
+            frame: FrameKind::Pong,
+            role,
+            phase: Phase::Open,
+            closed_first: None,
+            received_code: ReceivedCode::NoClose,
+            clean: false,
+            automatic_pong: config.automatic_pong,
+            automatic_close: config.automatic_close,
+        }
+    }
+
+    /// The role of this endpoint.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Control frames received since the last data frame, for an embedder's own policy.
+    pub const fn control_frames(&self) -> u32 {
+        self.control_frames
+    }
+
+    /// How the connection stands.
+    pub const fn status(&self) -> Status {
+        Status {
+            state: match self.phase {
+                Phase::Open => State::Open,
+                Phase::Closed => State::Closed,
+                _ => State::Closing,
+            },
+            closed_first: self.closed_first,
+            code: match self.received_code {
+                ReceivedCode::NoClose => CloseCode::ABNORMAL,
+                ReceivedCode::NoCode => CloseCode::NO_STATUS,
+                ReceivedCode::Code(code) => code,
+            },
+            clean: self.clean,
+        }
+    }
+
+    /// What to do with the transport next. Ask after each round of receiving, sending and writing.
+    pub fn transport(&self, outbox: &Outbox) -> Transport {
+        match (self.phase, self.role) {
+            (Phase::Closed, _) => Transport::Close,
+            _ if !outbox.is_empty() => Transport::Keep,
+            // RFC 6455 §7.1.1: the server closes first; the client waits for it.
+            (Phase::Done, Role::Server) => Transport::Close,
+            (Phase::Failed, _) => Transport::ShutdownWrite,
+            _ => Transport::Keep,
+        }
+    }
+
+    /// Says that the transport has ended: by the peer, by an error, or because it was closed here.
+    /// The connection is closed then, cleanly if the closing handshake was complete and written.
+    pub fn receive_eof(&mut self, outbox: &Outbox) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.clean = self.phase == Phase::Done && outbox.is_empty();
+        self.closed_first.get_or_insert(Side::Remote);
+        self.phase = Phase::Closed;
+    }
+
+    /// Client frames are masked, server frames are not (RFC 6455 §5.1).
+    const fn masks(&self) -> bool {
+        matches!(self.role, Role::Client)
+    }
+}

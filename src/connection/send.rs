@@ -1,0 +1,242 @@
+//! Messages and control frames out.
+
+use super::{Connection, MessageKind, Phase, Side};
+use crate::close::Close;
+use crate::error::SendError;
+use crate::frame::{MAX_CONTROL_BYTES, Opcode};
+use crate::outbox::{Frame, Outbox};
+use crate::utf8::Validator;
+
+/// On an error nothing is queued, and the connection is as it was.
+impl Connection {
+    /// Sends a text message in one frame (RFC 6455 §5.6).
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], [`SendError::Full`], [`SendError::MessageUnfinished`], [`SendError::NoMaskingKeys`].
+    #[inline]
+    pub fn send_text(&mut self, text: &str, outbox: &mut Outbox) -> Result<(), SendError> {
+        self.send_message(MessageKind::Text, text.as_bytes(), outbox)
+    }
+
+    /// Sends a binary message in one frame (RFC 6455 §5.6).
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send_binary(&mut self, data: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
+        self.send_message(MessageKind::Binary, data, outbox)
+    }
+
+    /// Begins a message that is sent in fragments, and sends the first one (RFC 6455 §5.4). Control frames may be sent
+    /// between them; another message may not. Text may be cut anywhere, inside a character too.
+    ///
+    /// ```
+    /// use ws_proto::{Config, Connection, MessageKind, Outbox, Role};
+    ///
+    /// let mut connection = Connection::new(Role::Server, &Config::default());
+    /// let mut outbox = Outbox::new();
+    /// connection.begin_message(MessageKind::Text, b"Hel", &mut outbox)?;
+    /// connection.finish_message(b"lo", &mut outbox)?;
+    /// assert_eq!(outbox.bytes(), b"\x01\x03Hel\x80\x02lo");
+    /// # Ok::<(), ws_proto::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text), and [`SendError::InvalidUtf8`].
+    pub fn begin_message(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        outbox: &mut Outbox,
+    ) -> Result<(), SendError> {
+        self.may_begin(outbox)?;
+        self.send_fragment(kind, kind.opcode(), Validator::new(), payload, false, outbox)
+    }
+
+    /// Sends a fragment that is neither the first nor the last.
+    ///
+    /// # Errors
+    /// [`SendError::NoMessage`] if none was begun; else as [`begin_message`](Self::begin_message).
+    pub fn continue_message(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
+        let kind = self.may_continue(outbox)?;
+        self.send_fragment(
+            kind,
+            Opcode::CONTINUATION,
+            self.sending_utf8,
+            payload,
+            false,
+            outbox,
+        )
+    }
+
+    /// Sends the last fragment of the message that was begun.
+    ///
+    /// # Errors
+    /// As [`continue_message`](Self::continue_message); [`SendError::InvalidUtf8`] too if text ends inside a character.
+    pub fn finish_message(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
+        let kind = self.may_continue(outbox)?;
+        self.send_fragment(
+            kind,
+            Opcode::CONTINUATION,
+            self.sending_utf8,
+            payload,
+            true,
+            outbox,
+        )
+    }
+
+    /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    /// [`SendError::ControlFrameTooLong`], [`SendError::Closed`] once a Close frame was received,
+    /// [`SendError::Full`], [`SendError::NoMaskingKeys`].
+    pub fn ping(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
+        self.send_control(Opcode::PING, payload, outbox)
+    }
+
+    /// Sends a Pong with at most 125 bytes: unasked, or where automatic Pongs are off (RFC 6455 §5.5.3).
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
+        self.send_control(Opcode::PONG, payload, outbox)
+    }
+
+    /// Begins the closing handshake, or answers the peer's Close frame where that is manual: sends a
+    /// Close frame with code and reason, or with an empty body for `None` (RFC 6455 §7.1.2).
+    ///
+    /// What was sent before goes out before it; a fragmented message that is unfinished is aborted.
+    /// It fits into a full outbox. Once our Close frame is out, or the connection has ended, it does nothing.
+    ///
+    /// ```
+    /// use ws_proto::{Close, CloseCode, Config, Connection, Outbox, Role, SendError};
+    ///
+    /// let mut connection = Connection::new(Role::Server, &Config::default());
+    /// let mut outbox = Outbox::new();
+    /// connection.close(Close::new(CloseCode::NORMAL, "bye"), &mut outbox)?;
+    /// assert_eq!(outbox.bytes(), b"\x88\x05\x03\xe8bye");
+    /// assert_eq!(connection.send_text("more", &mut outbox), Err(SendError::Closed));
+    /// # Ok::<(), SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], [`SendError::NoMaskingKeys`].
+    pub fn close<'a>(
+        &mut self,
+        close: impl Into<Option<Close<'a>>>,
+        outbox: &mut Outbox,
+    ) -> Result<(), SendError> {
+        let mut buffer = [0; MAX_CONTROL_BYTES];
+        let len = match close.into() {
+            Some(close) => close.encode(self.role, &mut buffer)?,
+            None => 0,
+        };
+        let next = match self.phase {
+            Phase::Open => Phase::Local,
+            Phase::Remote => Phase::Done,
+            Phase::Local | Phase::Done | Phase::Failed | Phase::Closed => return Ok(()),
+        };
+        outbox.push(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
+        self.sending = None;
+        self.closed_first.get_or_insert(Side::Local);
+        self.phase = next;
+        Ok(())
+    }
+
+    #[inline]
+    fn send_message(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        outbox: &mut Outbox,
+    ) -> Result<(), SendError> {
+        self.may_begin(outbox)?;
+        outbox.push(self.frame_of(kind.opcode(), payload))
+    }
+
+    fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        opcode: Opcode,
+        mut validator: Validator,
+        payload: &[u8],
+        fin: bool,
+        outbox: &mut Outbox,
+    ) -> Result<(), SendError> {
+        if kind == MessageKind::Text {
+            validator.feed(payload).map_err(|_| SendError::InvalidUtf8)?;
+            if fin && !validator.is_complete() {
+                return Err(SendError::InvalidUtf8);
+            }
+        }
+        outbox.push(Frame {
+            fin,
+            ..self.frame_of(opcode, payload)
+        })?;
+        self.sending = if fin { None } else { Some(kind) };
+        self.sending_utf8 = validator;
+        Ok(())
+    }
+
+    fn send_control(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
+        if payload.len() > MAX_CONTROL_BYTES {
+            return Err(SendError::ControlFrameTooLong);
+        }
+        if !matches!(self.phase, Phase::Open | Phase::Local) {
+            return Err(SendError::Closed);
+        }
+        if outbox.is_full() {
+            return Err(SendError::Full);
+        }
+        outbox.push(self.frame_of(opcode, payload))
+    }
+
+    /// Whether a new message may be sent now (RFC 6455 §5.4, §6.1).
+    #[inline]
+    fn may_begin(&self, outbox: &Outbox) -> Result<(), SendError> {
+        if self.phase != Phase::Open {
+            Err(SendError::Closed)
+        } else if self.sending.is_some() {
+            Err(SendError::MessageUnfinished)
+        } else if outbox.is_full() {
+            Err(SendError::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the message that was begun may go on: also while the answer to a Close frame waits for it
+    /// (RFC 6455 §5.5.1).
+    fn may_continue(&self, outbox: &Outbox) -> Result<MessageKind, SendError> {
+        if !matches!(self.phase, Phase::Open | Phase::Remote) {
+            return Err(SendError::Closed);
+        }
+        match self.sending {
+            None if self.phase == Phase::Remote => Err(SendError::Closed),
+            None => Err(SendError::NoMessage),
+            Some(_) if outbox.is_full() => Err(SendError::Full),
+            Some(kind) => Ok(kind),
+        }
+    }
+
+    /// A frame with FIN, masked by our role.
+    #[inline]
+    fn frame_of<'a>(&self, opcode: Opcode, payload: &'a [u8]) -> Frame<'a> {
+        Frame {
+            fin: true,
+            opcode,
+            payload,
+            masked: self.masks(),
+        }
+    }
+}
+
+impl MessageKind {
+    #[inline]
+    const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::TEXT,
+            Self::Binary => Opcode::BINARY,
+        }
+    }
+}

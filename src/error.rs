@@ -1,0 +1,115 @@
+//! The two kinds of failure: the peer broke the protocol ([`Violation`]), or the embedder asked for
+//! something that may not be sent ([`SendError`]).
+
+use thiserror::Error;
+
+use crate::CloseCode;
+
+/// What the peer did wrong. It fails the connection (RFC 6455 §7.1.7).
+///
+/// A violation is reported once, at the octet that proves it; nothing that the peer sends after it is
+/// looked at. [`close_code`](Self::close_code) is the status code for the Close frame;
+/// a `Connection` queues that frame itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A reserved bit that no negotiated extension defines (RFC 6455 §5.2).
+    #[error("the peer set a reserved bit that no extension defines")]
+    ReservedBit,
+    /// Opcode 3 to 7 or 11 to 15 (RFC 6455 §5.2).
+    #[error("the peer sent reserved opcode {0}")]
+    ReservedOpcode(u8),
+    /// A control frame without FIN (RFC 6455 §5.5).
+    #[error("the peer fragmented a control frame")]
+    FragmentedControlFrame,
+    /// A control frame that declares more than 125 bytes (RFC 6455 §5.5).
+    #[error("the peer sent a control frame of more than 125 bytes")]
+    ControlFrameTooLong,
+    /// A text or binary frame while a fragmented message is unfinished (RFC 6455 §5.4).
+    #[error("the peer began a message inside a fragmented message")]
+    InterleavedMessage,
+    /// A continuation frame while no fragmented message is unfinished (RFC 6455 §5.4).
+    #[error("the peer continued a message that it had not begun")]
+    UnexpectedContinuation,
+    /// An unmasked frame from a client (RFC 6455 §5.1).
+    #[error("the client sent an unmasked frame")]
+    UnmaskedFrame,
+    /// A masked frame from a server (RFC 6455 §5.1).
+    #[error("the server sent a masked frame")]
+    MaskedFrame,
+    /// A length in more bytes than it needs (RFC 6455 §5.2).
+    #[error("the peer encoded a payload length in more bytes than it needs")]
+    NonMinimalLength,
+    /// A 64-bit length whose most significant bit is set (RFC 6455 §5.2).
+    #[error("the peer sent a payload length of 2^63 or more")]
+    LengthOverflow,
+    /// A Close frame with a body of one byte (RFC 6455 §5.5.1).
+    #[error("the peer sent a close frame with half a status code")]
+    CloseBodyTooShort,
+    /// A status code that must not be on the wire (RFC 6455 §7.4).
+    #[error("the peer sent a close frame with invalid status code {0}")]
+    InvalidCloseCode(u16),
+    /// A reason in a Close frame that is not UTF-8 (RFC 6455 §5.5.1, §8.1).
+    #[error("the peer sent a close frame whose reason is not valid UTF-8")]
+    InvalidCloseReason,
+    /// A text message that is not UTF-8, or ends inside a character (RFC 6455 §8.1).
+    #[error("the peer sent a text message that is not valid UTF-8")]
+    InvalidUtf8,
+    /// A frame that declares more bytes than `max_frame_bytes` (RFC 6455 §10.4).
+    #[error("the peer sent a frame over the limit of bytes per frame")]
+    FrameTooBig,
+    /// A message of more bytes than `max_message_bytes` (RFC 6455 §10.4).
+    #[error("the peer sent a message over the limit of bytes per message")]
+    MessageTooBig,
+    /// A message in more fragments than `max_fragments` (RFC 6455 §10.4).
+    #[error("the peer sent a message over the limit of fragments per message")]
+    TooManyFragments,
+    /// More than `max_control_frames` between two data frames (RFC 6455 §10.4).
+    #[error("the peer sent too many control frames between two data frames")]
+    TooManyControlFrames,
+}
+
+impl Violation {
+    /// The status code that the Close frame carries: 1002, 1007 for text, 1009 for sizes, 1008 for counts.
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
+            Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFragments | Self::TooManyControlFrames => CloseCode::POLICY_VIOLATION,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+/// What the embedder may not send. Nothing is queued, and the connection goes on as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The closing handshake has begun, or the connection has ended (RFC 6455 §5.5.1, §6.1).
+    #[error("the connection is closing or closed")]
+    Closed,
+    /// The outbox holds as much as it may: write its bytes to the transport first.
+    #[error("the outbox is full")]
+    Full,
+    /// Payload data of a Ping or Pong of more than 125 bytes (RFC 6455 §5.5).
+    #[error("a control frame carries at most 125 bytes")]
+    ControlFrameTooLong,
+    /// A status code that this endpoint must not send (RFC 6455 §7.4).
+    #[error("status code {0} must not be sent")]
+    InvalidCloseCode(u16),
+    /// A reason of more than 123 bytes (RFC 6455 §5.5).
+    #[error("a close reason has at most 123 bytes")]
+    ReasonTooLong,
+    /// A message was begun and not finished (RFC 6455 §5.4).
+    #[error("the fragmented message before is not finished")]
+    MessageUnfinished,
+    /// There is no message to continue or to finish (RFC 6455 §5.4).
+    #[error("no fragmented message has been begun")]
+    NoMessage,
+    /// Text in pieces that is not UTF-8, or ends inside a character (RFC 6455 §5.6).
+    #[error("the text is not valid UTF-8")]
+    InvalidUtf8,
+    /// A client's frame with an outbox that has no source of masking keys: see `Outbox::client`.
+    #[error("the outbox has no source of masking keys")]
+    NoMaskingKeys,
+}

@@ -1,0 +1,267 @@
+//! Bytes to frames, in any chunks, without memory of its own.
+
+use core::ops::Range;
+
+use super::header::{FIN, MASK};
+use super::rules::{Judge, Masking, Rules};
+use super::{Header, MAX_CONTROL_BYTES, Opcode};
+use crate::error::Violation;
+use crate::mask::MaskingKey;
+
+/// Splits a stream of bytes into frames: headers and pieces of payload, as offsets into the bytes given
+/// (RFC 6455 §5.2 to §5.5).
+///
+/// For proxies, taps and firmware: it keeps 48 bytes of state, allocates nothing, takes its input in any
+/// chunks down to one byte, and passes on payload data as it comes. What a header proves wrong is
+/// refused at the octet that proves it, before any payload. It knows frames, not messages: UTF-8, the
+/// body of Close frames and replies are a `Connection`'s, which stands on it.
+///
+/// Each frame gives one [`Part::Header`], then one or more [`Part::Payload`], the last of which says so.
+///
+/// ```
+/// use ws_proto::frame::{Decoder, Opcode, Part, Rules};
+/// use ws_proto::Role;
+///
+/// let mut decoder = Decoder::new(Rules::new(Role::Server));
+/// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// let mut rest = &mut bytes[..];
+///
+/// let step = decoder.decode(rest)?;
+/// let Part::Header(header) = step.part else { panic!() };
+/// assert_eq!((header.opcode, header.payload_len, step.consumed), (Opcode::TEXT, 5, 6));
+///
+/// rest = &mut rest[step.consumed..];
+/// let step = decoder.decode(rest)?;
+/// let Part::Payload { range, last, .. } = step.part else { panic!() };
+/// assert_eq!((&rest[range], last), (&b"Hello"[..], true));
+/// # Ok::<(), ws_proto::Violation>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Decoder {
+    rules: Rules,
+    /// Payload bytes of the current frame that have not come yet.
+    remaining: u64,
+    /// The key for the next of them, if the frame is masked.
+    key: MaskingKey,
+    masked: bool,
+    /// The bytes of a header that is not complete yet.
+    partial: [u8; Header::MAX_BYTES],
+    partial_len: u8,
+    state: State,
+    /// Whether a fragmented message is unfinished.
+    in_message: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Header,
+    Payload,
+    Failed,
+}
+
+/// What a [`Decoder`] found at the front of the bytes it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How many of the bytes this step used up. The next step begins behind them.
+    pub consumed: usize,
+    /// What they were.
+    pub part: Part,
+}
+
+/// One part of a stream of frames.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Nothing whole: all bytes were taken, more are needed.
+    More,
+    /// A header, complete.
+    Header(Header),
+    /// Payload data of the frame whose header came last.
+    Payload {
+        /// Where it lies in the bytes given.
+        range: Range<usize>,
+        /// The key for the first of them, advanced to this place in the frame, if the frame is masked.
+        key: Option<MaskingKey>,
+        /// Whether the frame ends here.
+        last: bool,
+    },
+}
+
+/// What [`Decoder::whole_short_message`] recognised.
+pub(crate) struct ShortMessage {
+    pub(crate) text: bool,
+    pub(crate) payload: Range<usize>,
+    /// All zero, which changes nothing, if the frame is not masked.
+    pub(crate) key: MaskingKey,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a stream of frames.
+    pub const fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            remaining: 0,
+            key: MaskingKey::new([0; 4]),
+            masked: false,
+            partial: [0; Header::MAX_BYTES],
+            partial_len: 0,
+            state: State::Header,
+            in_message: false,
+        }
+    }
+
+    /// Finds the next part at the front of `bytes` and unmasks it in place.
+    ///
+    /// # Errors
+    /// The [`Violation`], once; then all input is discarded.
+    pub fn decode(&mut self, bytes: &mut [u8]) -> Result<Step, Violation> {
+        let step = self.split(bytes)?;
+        if let Part::Payload {
+            range,
+            key: Some(key),
+            ..
+        } = &step.part
+        {
+            key.apply(&mut bytes[range.clone()]);
+        }
+        Ok(step)
+    }
+
+    /// Finds the next part at the front of `bytes`, which stay as they are: masked payload stays masked.
+    ///
+    /// # Errors
+    /// The [`Violation`], once; then all input is discarded.
+    pub fn split(&mut self, bytes: &[u8]) -> Result<Step, Violation> {
+        self.split_within(bytes, u64::MAX)
+            .map_err(|(violation, _)| violation)
+    }
+
+    /// Whether the stream may end here: no frame and no fragmented message is unfinished.
+    pub const fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Header) && self.partial_len == 0 && !self.in_message
+    }
+
+    /// Payload bytes of the current frame that have not come yet.
+    pub(crate) const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// [`split`](Self::split) with `room` bytes left for a data frame until its message is over the limit. The error
+    /// comes with the number of bytes up to and including the octet that proves it.
+    #[inline]
+    pub(crate) fn split_within(&mut self, bytes: &[u8], room: u64) -> Result<Step, (Violation, usize)> {
+        match self.state {
+            State::Header => self.header(bytes, room),
+            State::Payload => Ok(self.payload(bytes)),
+            State::Failed => Ok(Step {
+                consumed: bytes.len(),
+                part: Part::More,
+            }),
+        }
+    }
+
+    /// Recognises a whole data frame that is a message by itself and at most 125 bytes long, at the front
+    /// of `bytes`, without taking it: most frames are that, and two octets tell.
+    #[inline]
+    pub(crate) fn whole_short_message(&self, bytes: &[u8], room: u64) -> Option<ShortMessage> {
+        let &[first, second, ..] = bytes else { return None };
+        let mask = match self.rules.masking {
+            Masking::Required => MASK,
+            Masking::Forbidden => 0,
+            Masking::Either => return None,
+        };
+        let len = second ^ mask;
+        let begins = matches!(first, 0x81 | 0x82) && len <= MAX_CONTROL_BYTES as u8;
+        let fits = u64::from(len) <= room.min(self.rules.max_frame_bytes);
+        if !(begins && fits && self.is_at_rest()) {
+            return None;
+        }
+        let header_len = if mask == 0 { 2 } else { 6 };
+        if bytes.len() < header_len + usize::from(len) {
+            return None;
+        }
+        let key = if mask == 0 {
+            [0; 4]
+        } else {
+            [bytes[2], bytes[3], bytes[4], bytes[5]]
+        };
+        Some(ShortMessage {
+            text: first & !FIN == Opcode::TEXT.get(),
+            payload: header_len..header_len + usize::from(len),
+            key: MaskingKey::new(key),
+        })
+    }
+
+    fn header(&mut self, bytes: &[u8], room: u64) -> Result<Step, (Violation, usize)> {
+        let judge = Judge {
+            rules: &self.rules,
+            in_message: Some(self.in_message),
+            room,
+        };
+        let before = usize::from(self.partial_len);
+        let parsed = if before == 0 {
+            Header::parse_by(&judge, bytes)
+        } else {
+            let more = bytes.len().min(Header::MAX_BYTES - before);
+            self.partial[before..before + more].copy_from_slice(&bytes[..more]);
+            Header::parse_by(&judge, &self.partial[..before + more])
+        };
+        match parsed {
+            Ok(Some((header, len))) => {
+                self.begin(&header);
+                Ok(Step {
+                    consumed: len - before,
+                    part: Part::Header(header),
+                })
+            }
+            // A header has at most 14 bytes, so that all of an incomplete one fits.
+            Ok(None) => {
+                self.partial[before..before + bytes.len()].copy_from_slice(bytes);
+                self.partial_len += bytes.len() as u8;
+                Ok(Step {
+                    consumed: bytes.len(),
+                    part: Part::More,
+                })
+            }
+            Err(fault) => {
+                self.state = State::Failed;
+                Err((fault.violation, fault.at - before))
+            }
+        }
+    }
+
+    fn begin(&mut self, header: &Header) {
+        self.partial_len = 0;
+        self.state = State::Payload;
+        self.remaining = header.payload_len;
+        self.masked = header.key.is_some();
+        self.key = header.key.unwrap_or_default();
+        if !header.opcode.is_control() {
+            self.in_message = !header.fin;
+        }
+    }
+
+    fn payload(&mut self, bytes: &[u8]) -> Step {
+        let len = usize::try_from(self.remaining).map_or(bytes.len(), |remaining| remaining.min(bytes.len()));
+        if len == 0 && self.remaining > 0 {
+            return Step {
+                consumed: 0,
+                part: Part::More,
+            };
+        }
+        let key = self.masked.then_some(self.key);
+        self.remaining -= len as u64;
+        self.key = self.key.advanced(len as u64);
+        let last = self.remaining == 0;
+        if last {
+            self.state = State::Header;
+        }
+        Step {
+            consumed: len,
+            part: Part::Payload {
+                range: 0..len,
+                key,
+                last,
+            },
+        }
+    }
+}

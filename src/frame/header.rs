@@ -1,0 +1,194 @@
+//! The frame header: parse and encode side by side (RFC 6455 §5.2).
+
+use core::ops::Deref;
+
+use super::rules::Judge;
+use super::{Opcode, Rsv};
+use crate::error::Violation;
+use crate::mask::MaskingKey;
+
+/// FIN, in a frame's first octet.
+pub(crate) const FIN: u8 = 0x80;
+/// MASK, in a frame's second octet.
+pub(crate) const MASK: u8 = 0x80;
+/// The seven-bit lengths that announce a 16-bit and a 64-bit length.
+pub(super) const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;
+
+/// A frame's header, 2 to 14 bytes on the wire (RFC 6455 §5.2).
+///
+/// ```
+/// use ws_proto::frame::{Header, Opcode};
+///
+/// let (header, len) = Header::parse(b"\x82\x7e\x01\x00").unwrap().expect("all of it is there");
+/// assert_eq!((header.opcode, header.payload_len, len), (Opcode::BINARY, 256, 4));
+/// assert_eq!(*header.encode(), *b"\x82\x7e\x01\x00");
+/// // Two octets more are needed to know the length:
+/// assert_eq!(Header::parse(b"\x82\x7e").unwrap(), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whether this is the last frame of its message.
+    pub fin: bool,
+    /// The reserved bits.
+    pub rsv: Rsv,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key, if the frame is masked.
+    pub key: Option<MaskingKey>,
+    /// Bytes of payload data: at most 2^63 - 1, and 125 in a control frame.
+    pub payload_len: u64,
+}
+
+impl Header {
+    /// Most bytes of a header: 2, then 8 of length and 4 of masking key.
+    pub const MAX_BYTES: usize = 14;
+
+    /// An unmasked frame that is a message by itself, or a control frame.
+    pub const fn new(opcode: Opcode, payload_len: u64) -> Self {
+        Self {
+            fin: true,
+            rsv: Rsv::NONE,
+            opcode,
+            key: None,
+            payload_len,
+        }
+    }
+
+    /// Parses the header at the front of `bytes`: the header and its length in bytes, or `None` if
+    /// more bytes are needed. Reserved bits and opcodes are let through, masked or not.
+    ///
+    /// # Errors
+    /// What no extension can allow, at the first octet that proves it: a control frame that is fragmented or too
+    /// long, a Close frame with a body of one byte, a length that is not minimal or has its top bit set.
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
+        Self::parse_by(&Judge::PERMISSIVE, bytes).map_err(|fault| fault.violation)
+    }
+
+    /// [`parse`](Self::parse) by the rules of a decoder.
+    ///
+    /// The order of the checks is the order of the octets, so that the outcome does not depend on
+    /// how many of them are there.
+    pub(crate) fn parse_by(judge: &Judge<'_>, bytes: &[u8]) -> Result<Option<(Self, usize)>, Fault> {
+        let Some(&first) = bytes.first() else {
+            return Ok(None);
+        };
+        let opcode = Opcode::new(first);
+        judge
+            .first_octet(first)
+            .map_err(|violation| Fault { violation, at: 1 })?;
+
+        let Some(&second) = bytes.get(1) else {
+            return Ok(None);
+        };
+        let masked = second & MASK != 0;
+        let len_7 = second & !MASK;
+        judge
+            .second_octet(opcode, masked, len_7)
+            .map_err(|violation| Fault { violation, at: 2 })?;
+
+        let rest = &bytes[2..];
+        let (payload_len, len_bytes) = match len_7 {
+            LEN_16 => match rest.first_chunk::<2>() {
+                Some(octets) => (u64::from(u16::from_be_bytes(*octets)), 2),
+                None => return Ok(None),
+            },
+            LEN_64 => {
+                // RFC 6455 §5.2: the most significant bit must be 0. Its own octet proves it.
+                if rest.first().is_some_and(|octet| octet & 0x80 != 0) {
+                    return Err(Fault {
+                        violation: Violation::LengthOverflow,
+                        at: 3,
+                    });
+                }
+                match rest.first_chunk::<8>() {
+                    Some(octets) => (u64::from_be_bytes(*octets), 8),
+                    None => return Ok(None),
+                }
+            }
+            _ => (u64::from(len_7), 0),
+        };
+        let len = 2 + len_bytes;
+        judge
+            .len(opcode, payload_len, len_bytes)
+            .map_err(|violation| Fault { violation, at: len })?;
+
+        let mut header = Self {
+            fin: first & FIN != 0,
+            rsv: Rsv::new(first),
+            opcode,
+            key: None,
+            payload_len,
+        };
+        if !masked {
+            return Ok(Some((header, len)));
+        }
+        let Some(octets) = bytes[len..].first_chunk::<4>() else {
+            return Ok(None);
+        };
+        header.key = Some(MaskingKey::new(*octets));
+        Ok(Some((header, len + 4)))
+    }
+
+    /// The header's bytes, with the shortest form of the length.
+    ///
+    /// A payload of 2^63 bytes or more cannot be in memory; such a `payload_len` loses its top bit.
+    pub const fn encode(&self) -> EncodedHeader {
+        let mut octets = [0; Self::MAX_BYTES];
+        octets[0] = if self.fin { FIN } else { 0 } | self.rsv.bits() | self.opcode.get();
+        let len = self.payload_len & (u64::MAX >> 1);
+        let len_octets = len.to_be_bytes();
+        let mut end = 2;
+        if len < LEN_16 as u64 {
+            octets[1] = len_octets[7];
+        } else if len < 1 << 16 {
+            octets[1] = LEN_16;
+            octets[2] = len_octets[6];
+            octets[3] = len_octets[7];
+            end = 4;
+        } else {
+            octets[1] = LEN_64;
+            let mut i = 0;
+            while i < 8 {
+                octets[2 + i] = len_octets[i];
+                i += 1;
+            }
+            end = 10;
+        }
+        if let Some(key) = self.key {
+            octets[1] |= MASK;
+            let key = key.octets();
+            let mut i = 0;
+            while i < 4 {
+                octets[end + i] = key[i];
+                i += 1;
+            }
+            end += 4;
+        }
+        EncodedHeader {
+            octets,
+            len: end as u8,
+        }
+    }
+}
+
+/// The bytes of a [`Header`]; derefs to them.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedHeader {
+    octets: [u8; Header::MAX_BYTES],
+    len: u8,
+}
+
+impl Deref for EncodedHeader {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.octets[..usize::from(self.len)]
+    }
+}
+
+/// A violation, and how many of the octets at hand prove it.
+pub(crate) struct Fault {
+    pub(crate) violation: Violation,
+    pub(crate) at: usize,
+}

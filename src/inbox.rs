@@ -1,0 +1,212 @@
+//! Bytes of a message that is not complete yet.
+
+use alloc::vec::Vec;
+
+use crate::frame::MAX_CONTROL_BYTES;
+use crate::mask::{MaskingKey, PIECE_BYTES};
+use crate::utf8::{self, InvalidUtf8, Validator};
+
+/// Bytes received of a message that is not complete yet, unmasked.
+///
+/// Only what does not lie whole in the bytes given to `Connection::receive` is copied here: a message
+/// that straddles two reads, the fragments of one, a control frame cut in two.
+///
+/// It grows with what was received, never with what a header declares: its capacity is at most the
+/// received bytes, an eighth more, and 64 KiB; and never more than the limit of bytes per message. An inbox
+/// that was never used, or [released](Self::release), has no heap memory.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// The message, then `control_len` bytes of a control frame.
+    bytes: Vec<u8>,
+    control_len: u8,
+    content: Content,
+    lent: Lent,
+    /// Has seen all bytes of a message that is `Content::Text`.
+    validator: Validator,
+}
+
+/// What the bytes in front of the control frame are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Content {
+    #[default]
+    Binary,
+    /// Valid UTF-8, as far as `validator` says.
+    Text,
+    /// The reason of the Close frame received.
+    Reason,
+}
+
+/// What the latest event lent out. It goes before the next one is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Lent {
+    #[default]
+    Nothing,
+    Message,
+    Control,
+}
+
+/// Capacity beyond what was received: at least, and at most for the sake of a declared length.
+const LEAST_SPARE_BYTES: usize = 256;
+const MOST_DECLARED_BYTES: usize = 64 << 10;
+
+impl Inbox {
+    /// An empty inbox.
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            control_len: 0,
+            content: Content::Binary,
+            lent: Lent::Nothing,
+            validator: Validator::new(),
+        }
+    }
+
+    /// Number of bytes kept of a message or control frame that is not complete yet.
+    pub fn len(&self) -> usize {
+        match self.lent {
+            Lent::Nothing if self.content != Content::Reason => self.bytes.len(),
+            Lent::Control => self.message_len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives all heap memory back if nothing is kept. Later messages take it anew.
+    ///
+    /// Call it when a connection goes idle, and not while an event is in use.
+    pub fn release(&mut self) {
+        if self.is_empty() && self.content != Content::Reason {
+            *self = Self::new();
+        }
+    }
+
+    /// The reason of the Close frame received; empty if none came, or without one (RFC 6455 §7.1.6).
+    ///
+    /// It is for developers and logs. RFC 6455 §5.5.1 forbids to show it to end users.
+    pub fn close_reason(&self) -> &str {
+        match self.content {
+            Content::Reason => core::str::from_utf8(&self.bytes).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// Bytes of the message so far.
+    pub(crate) fn message_len(&self) -> usize {
+        self.bytes.len() - usize::from(self.control_len)
+    }
+
+    /// Drops what the latest event lent.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        match self.lent {
+            Lent::Nothing => return,
+            Lent::Message => self.bytes.clear(),
+            Lent::Control => self.bytes.truncate(self.message_len()),
+        }
+        self.control_len = 0;
+        self.lent = Lent::Nothing;
+    }
+
+    /// Begins a message.
+    pub(crate) fn begin(&mut self, text: bool) {
+        self.bytes.clear();
+        self.control_len = 0;
+        self.content = if text { Content::Text } else { Content::Binary };
+        self.validator = Validator::new();
+    }
+
+    /// Adds bytes to the message, unmasking them and validating text. `declared` more are to come in their frame.
+    pub(crate) fn extend(
+        &mut self,
+        bytes: &[u8],
+        key: Option<MaskingKey>,
+        declared: u64,
+    ) -> Result<(), InvalidUtf8> {
+        self.make_room(bytes.len(), declared);
+        let key = key.unwrap_or_default(); // zero changes nothing
+        for (i, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(piece);
+            let piece = &mut self.bytes[start..];
+            if self.content == Content::Text {
+                utf8::unmask(&mut self.validator, key, piece).map_err(|error| InvalidUtf8 {
+                    offset: i * PIECE_BYTES + error.offset,
+                })?;
+            } else {
+                key.apply(piece);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the message may end here: text does not end inside a character.
+    pub(crate) fn may_end(&self) -> bool {
+        self.content != Content::Text || self.validator.is_complete()
+    }
+
+    /// Adds bytes to the control frame behind the message.
+    pub(crate) fn extend_control(&mut self, bytes: &[u8], key: Option<MaskingKey>) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        key.unwrap_or_default().apply(&mut self.bytes[start..]);
+        self.control_len += bytes.len() as u8; // 125 at most, by the frame's header
+    }
+
+    /// Whether a part of a control frame is kept.
+    pub(crate) fn has_control(&self) -> bool {
+        self.control_len > 0
+    }
+
+    /// Lends the message out until the next [`settle`](Self::settle).
+    pub(crate) fn lend_message(&mut self) {
+        self.lent = Lent::Message;
+    }
+
+    /// Lends the control frame's payload data out until the next [`settle`](Self::settle).
+    pub(crate) fn lend_control(&mut self) {
+        self.lent = Lent::Control;
+    }
+
+    /// The message lent, and whether all of it is valid UTF-8 by construction.
+    pub(crate) fn message(&self) -> (&[u8], bool) {
+        (
+            &self.bytes[..self.message_len()],
+            self.content == Content::Text && self.validator.is_complete(),
+        )
+    }
+
+    /// The control frame's payload data lent.
+    pub(crate) fn control(&self) -> &[u8] {
+        &self.bytes[self.message_len()..]
+    }
+
+    /// A copy of the control frame's payload data, at the front of `to`.
+    pub(crate) fn copy_control<'a>(&self, to: &'a mut [u8; MAX_CONTROL_BYTES]) -> &'a [u8] {
+        let control = self.control();
+        let to = &mut to[..control.len()];
+        to.copy_from_slice(control);
+        to
+    }
+
+    /// Keeps a Close frame's reason, in place of what is left of a message.
+    pub(crate) fn keep_reason(&mut self, reason: &str) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(reason.as_bytes());
+        self.control_len = 0;
+        self.content = Content::Reason;
+        self.lent = Lent::Nothing;
+    }
+
+    fn make_room(&mut self, n: usize, declared: u64) {
+        let len = self.bytes.len();
+        if self.bytes.capacity() - len < n {
+            let declared = declared.min(MOST_DECLARED_BYTES as u64) as usize;
+            self.bytes
+                .reserve_exact(n + declared.max((len + n) / 8).max(LEAST_SPARE_BYTES));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The bytes to look at, a cursor over them, and the event found last.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::close::{Close, CloseCode};
+use crate::inbox::Inbox;
+
+/// Something that the peer sent, lent by an [`Input`].
+///
+/// Pings and Close frames are answered already when the event shows, unless the [`Config`](crate::Config)
+/// says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole text message, valid UTF-8.
+    Text(&'a str),
+    /// A whole binary message.
+    Binary(&'a [u8]),
+    /// A Ping, with at most 125 bytes.
+    Ping(&'a [u8]),
+    /// A Pong, asked for or not, with at most 125 bytes.
+    Pong(&'a [u8]),
+    /// The peer's Close frame; `None` if it has no body. What comes behind it is discarded.
+    Close(Option<Close<'a>>),
+}
+
+/// Received bytes, a cursor over them, and the event found last.
+///
+/// `B` holds the bytes: `&mut [u8]`, `[u8; N]`, `Vec<u8>`, `Box<[u8]>` and references to those. `I` is an [`Inbox`] or
+/// a `&mut Inbox`. There are two ways to use it:
+///
+/// - [`Input::new`] for bytes that have just been read, perhaps into a buffer shared by many
+///   connections. Call `Connection::receive` until it returns `false`; nothing is left in the bytes then.
+/// - [`Input::with_space`] for a runtime that keeps a buffer: read into [`space`](Self::space), then say how
+///   much came by [`filled`](Self::filled).
+#[derive(Debug)]
+pub struct Input<B, I = Inbox> {
+    buffer: B,
+    inbox: I,
+    cursor: Cursor,
+}
+
+/// Where an [`Input`] stands.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    /// Bytes before `start` are used up, bytes from `end` on are not filled.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) found: Found,
+}
+
+/// The event found last, as a place and not a borrow.
+#[derive(Debug, Default)]
+pub(crate) enum Found {
+    #[default]
+    Nothing,
+    /// Validated in the same call that found it.
+    Text(Place),
+    Binary(Place),
+    Ping(Place),
+    Pong(Place),
+    /// The code, if the Close frame had a body. The reason lies in the inbox.
+    Close(Option<CloseCode>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// In the bytes given.
+    Buffer(Range<usize>),
+    /// In the inbox: its message, or its control frame.
+    Inbox,
+}
+
+impl<B: Buffer, I: InboxSlot> Input<B, I> {
+    /// Input of which all `bytes` have been received.
+    pub fn new(bytes: B, inbox: I) -> Self {
+        let end = bytes.bytes().len();
+        Self {
+            buffer: bytes,
+            inbox,
+            cursor: Cursor {
+                start: 0,
+                end,
+                found: Found::Nothing,
+            },
+        }
+    }
+
+    /// Input with a buffer to read into, of which nothing is filled.
+    pub fn with_space(buffer: B, inbox: I) -> Self {
+        Self {
+            buffer,
+            inbox,
+            cursor: Cursor::default(),
+        }
+    }
+
+    /// The event that the latest `Connection::receive` found. It is there until the next call.
+    ///
+    /// If that returned `false`, or was not called yet, an empty Pong, which asks for nothing.
+    #[inline]
+    pub fn event(&self) -> Event<'_> {
+        match &self.cursor.found {
+            Found::Text(place) => Event::Text(self.text(place)),
+            Found::Binary(place) => Event::Binary(self.message(place)),
+            Found::Ping(place) => Event::Ping(self.control(place)),
+            Found::Pong(place) => Event::Pong(self.control(place)),
+            Found::Close(code) => {
+                Event::Close(code.map(|code| Close::new(code, self.inbox().close_reason())))
+            }
+            Found::Nothing => Event::Pong(&[]),
+        }
+    }
+
+    /// Where the payload data of the event lies in the bytes given, if it lies there whole; `None` if it
+    /// was gathered in the inbox, or is a Close frame's.
+    ///
+    /// For owners of reference-counted buffers, who can split the message off without a copy.
+    pub fn event_range(&self) -> Option<Range<usize>> {
+        match &self.cursor.found {
+            Found::Text(Place::Buffer(range))
+            | Found::Binary(Place::Buffer(range))
+            | Found::Ping(Place::Buffer(range))
+            | Found::Pong(Place::Buffer(range)) => Some(range.clone()),
+            _ => None,
+        }
+    }
+
+    /// How many of the bytes given are used up. After a [`Violation`](crate::Violation), up to and including
+    /// the octet that proved it.
+    pub fn consumed(&self) -> usize {
+        self.cursor.start
+    }
+
+    /// The inbox.
+    pub fn inbox(&self) -> &Inbox {
+        self.inbox.inbox()
+    }
+
+    /// Free space of the buffer, to read into; the event found last is gone. Empty only if the
+    /// buffer is full of bytes that `Connection::receive` has not been asked to look at.
+    pub fn space(&mut self) -> &mut [u8] {
+        let Cursor { start, end, found } = &mut self.cursor;
+        *found = Found::Nothing;
+        if *start > 0 {
+            self.buffer.bytes_mut().copy_within(*start..*end, 0);
+            *end -= *start;
+            *start = 0;
+        }
+        let end = *end;
+        &mut self.buffer.bytes_mut()[end..]
+    }
+
+    /// Says that the first `n` bytes of [`space`](Self::space) have been read into. More than there are
+    /// counts as all.
+    pub fn filled(&mut self, n: usize) {
+        self.cursor.end += n.min(self.buffer.bytes().len() - self.cursor.end);
+    }
+
+    /// Gives the inbox's heap memory back if nothing is kept there; the event found last is gone.
+    pub fn release(&mut self) {
+        self.cursor.found = Found::Nothing;
+        self.inbox.inbox_mut().settle();
+        self.inbox.inbox_mut().release();
+    }
+
+    /// Gives the parts back. Bytes that are not [consumed](Self::consumed) yet are lost unless they are kept.
+    pub fn into_parts(self) -> (B, I) {
+        (self.buffer, self.inbox)
+    }
+
+    /// The parts that `Connection::receive` works on.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> (&mut [u8], &mut Cursor, &mut Inbox) {
+        (self.buffer.bytes_mut(), &mut self.cursor, self.inbox.inbox_mut())
+    }
+
+    #[inline]
+    fn message(&self, place: &Place) -> &[u8] {
+        match place {
+            Place::Buffer(range) => &self.buffer.bytes()[range.clone()],
+            Place::Inbox => self.inbox().message().0,
+        }
+    }
+
+    #[inline]
+    fn control(&self, place: &Place) -> &[u8] {
+        match place {
+            Place::Buffer(range) => &self.buffer.bytes()[range.clone()],
+            Place::Inbox => self.inbox().control(),
+        }
+    }
+
+    #[inline]
+    #[allow(unsafe_code)]
+    fn text(&self, place: &Place) -> &str {
+        let text = match place {
+            Place::Buffer(range) => &self.buffer.bytes()[range.clone()],
+            Place::Inbox => match self.inbox().message() {
+                (text, true) => text,
+                (_, false) => return "",
+            },
+        };
+        // SAFETY: in the buffer, `receive` validated exactly this range when it set `found`; since then
+        // only `space` and `parts` gave out the buffer's bytes to change, and both ended `found`. The
+        // buffer is one of the types below, which change for nobody else. In the inbox, every byte of a
+        // `Content::Text` message went through the validator, which is at the end of a character.
+        unsafe { core::str::from_utf8_unchecked(text) }
+    }
+}
+
+/// What holds the bytes of an [`Input`]. Sealed: a buffer that changed by itself would break the promise that a
+/// text event is valid UTF-8.
+pub trait Buffer: sealed::Buffer {}
+impl<T: sealed::Buffer> Buffer for T {}
+
+/// An [`Inbox`] or a `&mut Inbox`. Sealed, as [`Buffer`] is.
+pub trait InboxSlot: sealed::InboxSlot {}
+impl<T: sealed::InboxSlot> InboxSlot for T {}
+
+mod sealed {
+    use super::{Box, Inbox, Vec};
+
+    pub trait Buffer {
+        fn bytes(&self) -> &[u8];
+        fn bytes_mut(&mut self) -> &mut [u8];
+    }
+
+    macro_rules! buffer {
+        ($(($($generics:tt)*) $type:ty),* $(,)?) => {$(
+            impl<$($generics)*> Buffer for $type {
+                #[inline]
+                fn bytes(&self) -> &[u8] {
+                    &self[..]
+                }
+                #[inline]
+                fn bytes_mut(&mut self) -> &mut [u8] {
+                    &mut self[..]
+                }
+            }
+        )*};
+    }
+    buffer!(() &mut [u8], () Vec<u8>, () &mut Vec<u8>, () Box<[u8]>, () &mut Box<[u8]>,
+        (const N: usize) [u8; N], (const N: usize) &mut [u8; N]);
+
+    pub trait InboxSlot {
+        fn inbox(&self) -> &Inbox;
+        fn inbox_mut(&mut self) -> &mut Inbox;
+    }
+
+    impl InboxSlot for Inbox {
+        #[inline]
+        fn inbox(&self) -> &Inbox {
+            self
+        }
+        #[inline]
+        fn inbox_mut(&mut self) -> &mut Inbox {
+            self
+        }
+    }
+
+    impl InboxSlot for &mut Inbox {
+        #[inline]
+        fn inbox(&self) -> &Inbox {
+            self
+        }
+        #[inline]
+        fn inbox_mut(&mut self) -> &mut Inbox {
+            self
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Masking of payload data (RFC 6455 §5.3), the hot path.
+//!
+//! One loop over fixed-size blocks, which the compiler vectorises. With `std` on x86-64 it is compiled
+//! once more for AVX2 and AVX-512, and chosen once at run time.
+
+use core::fmt;
+
+/// A masking key: four octets, in wire order (RFC 6455 §5.3).
+///
+/// Octet `i` of the payload data is XORed with octet `i mod 4` of the key, so that masking and
+/// unmasking are the same operation. A payload that comes in pieces is masked piece by piece, each with
+/// the key [advanced](Self::advanced) by the number of octets before it.
+///
+/// ```
+/// use ws_proto::mask::MaskingKey;
+///
+/// let key = MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]);
+/// let mut payload = *b"Hello";
+/// key.apply(&mut payload[..2]);
+/// key.advanced(2).apply(&mut payload[2..]);
+/// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct MaskingKey(u32);
+
+impl MaskingKey {
+    /// A key of four octets in wire order.
+    pub const fn new(octets: [u8; 4]) -> Self {
+        Self(u32::from_ne_bytes(octets))
+    }
+
+    /// The four octets in wire order.
+    pub const fn octets(self) -> [u8; 4] {
+        self.0.to_ne_bytes()
+    }
+
+    /// The key for the octets from `offset` on: its octets rotated by `offset mod 4`.
+    pub const fn advanced(self, offset: u64) -> Self {
+        let bits = 8 * (offset % 4) as u32;
+        // The octet at the lowest address is the lowest byte on little-endian targets only.
+        if cfg!(target_endian = "little") {
+            Self(self.0.rotate_right(bits))
+        } else {
+            Self(self.0.rotate_left(bits))
+        }
+    }
+
+    /// The key that unmasks with `self` and masks with `to` in one pass, for proxies that must not
+    /// reuse a client's key.
+    pub const fn rekeyed(self, to: Self) -> Self {
+        Self(self.0 ^ to.0)
+    }
+
+    /// Masks or unmasks in place.
+    #[inline]
+    pub fn apply(self, payload: &mut [u8]) {
+        pass::<false>(self, payload);
+    }
+
+    /// Masks or unmasks in place; whether all of the result is ASCII.
+    #[inline]
+    pub(crate) fn apply_and_check_ascii(self, payload: &mut [u8]) -> bool {
+        pass::<true>(self, payload)
+    }
+
+    /// Masks or unmasks `from` into `to`, in one pass over memory.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn copy(self, from: &[u8], to: &mut [u8]) {
+        assert_eq!(
+            from.len(),
+            to.len(),
+            "a payload and its masked copy have the same length"
+        );
+        for (from, to) in from.chunks(PIECE_BYTES).zip(to.chunks_mut(PIECE_BYTES)) {
+            to.copy_from_slice(from);
+            self.apply(to);
+        }
+    }
+}
+
+impl fmt::Debug for MaskingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d] = self.octets();
+        write!(f, "MaskingKey({a:02x} {b:02x} {c:02x} {d:02x})")
+    }
+}
+
+/// Bytes of work done at a time where bytes are looked at twice (copied then masked, unmasked then
+/// validated), so that the second look finds them in the L1 cache. A multiple of the key's length.
+pub(crate) const PIECE_BYTES: usize = 4096;
+
+/// Bytes of a vectorised block, and a multiple of the key's length.
+const BLOCK_BYTES: usize = 64;
+
+/// Length in bytes from which the vectorised loop is worth its call.
+const LONG_BYTES: usize = 128;
+
+/// The most significant bit of each octet: set in none of ASCII.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+
+/// XORs the key into the payload. With `ASCII`, tells whether the result is ASCII; true otherwise.
+#[inline]
+fn pass<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    if payload.len() < LONG_BYTES {
+        words::<ASCII>(key, payload)
+    } else {
+        long::<ASCII>(key, payload)
+    }
+}
+
+/// [`pass`] by 8-byte words; the last one overlaps its neighbour, which a tail of single bytes would
+/// cost more than.
+#[inline(always)]
+fn words<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    let len = payload.len();
+    let word_key = u64::from(key.0) << 32 | u64::from(key.0);
+    let mut seen = 0;
+    if let Some((_, last)) = payload.split_last_chunk::<8>() {
+        // Read before the words below are written, since it shares bytes with one of them.
+        let last_key = MaskingKey::advanced(key, len as u64 % 4).0;
+        let last = u64::from_ne_bytes(*last) ^ (u64::from(last_key) << 32 | u64::from(last_key));
+        let (words, _) = payload.as_chunks_mut::<8>();
+        for word in words {
+            let value = u64::from_ne_bytes(*word) ^ word_key;
+            seen |= value;
+            *word = value.to_ne_bytes();
+        }
+        seen |= last;
+        payload[len - 8..].copy_from_slice(&last.to_ne_bytes());
+    } else if let Some((_, last)) = payload.split_last_chunk::<4>() {
+        let last = u32::from_ne_bytes(*last) ^ key.advanced(len as u64 % 4).0;
+        let first = u32::from_ne_bytes([payload[0], payload[1], payload[2], payload[3]]) ^ key.0;
+        payload[..4].copy_from_slice(&first.to_ne_bytes());
+        payload[len - 4..].copy_from_slice(&last.to_ne_bytes());
+        seen = u64::from(first | last);
+    } else {
+        for (octet, key) in payload.iter_mut().zip(key.octets()) {
+            *octet ^= key;
+            seen |= u64::from(*octet);
+        }
+    }
+    !ASCII || seen & NOT_ASCII == 0
+}
+
+/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand.
+#[inline(always)]
+fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    let word_key = u64::from(key.0) << 32 | u64::from(key.0);
+    let mut seen = [0; BLOCK_BYTES / 8];
+    let (blocks, rest) = payload.as_chunks_mut::<BLOCK_BYTES>();
+    for block in blocks {
+        let (words, _) = block.as_chunks_mut::<8>();
+        for (word, seen) in words.iter_mut().zip(&mut seen) {
+            let value = u64::from_ne_bytes(*word) ^ word_key;
+            if ASCII {
+                *seen |= value;
+            }
+            *word = value.to_ne_bytes();
+        }
+    }
+    let seen = seen.iter().fold(0, |all, word| all | word);
+    words::<ASCII>(key, rest) & (seen & NOT_ASCII == 0)
+}
+
+/// [`blocks`] with the widest vectors that this processor has.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[inline(never)]
+#[allow(unsafe_code)]
+fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn avx512<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+        blocks::<ASCII>(key, payload)
+    }
+    #[target_feature(enable = "avx2")]
+    fn avx2<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+        blocks::<ASCII>(key, payload)
+    }
+    if std::is_x86_feature_detected!("avx512f")
+        && std::is_x86_feature_detected!("avx512bw")
+        && std::is_x86_feature_detected!("avx512vl")
+    {
+        // SAFETY: the processor was just found to have the three features that the function enables.
+        unsafe { avx512::<ASCII>(key, payload) }
+    } else if std::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor was just found to have the feature that the function enables.
+        unsafe { avx2::<ASCII>(key, payload) }
+    } else {
+        blocks::<ASCII>(key, payload)
+    }
+}
+
+/// [`blocks`] with the vectors of the target's baseline.
+#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+#[inline(never)]
+fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    blocks::<ASCII>(key, payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// RFC 6455 §5.3 to the letter.
+    fn naive(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        payload
+            .iter()
+            .enumerate()
+            .map(|(i, octet)| octet ^ key[i % 4])
+            .collect()
+    }
+
+    /// Every backend that this machine can run, `pass` with its choices included.
+    fn backends<const ASCII: bool>() -> Vec<fn(MaskingKey, &mut [u8]) -> bool> {
+        Vec::from([
+            pass::<ASCII>,
+            |k, p: &mut [u8]| words::<ASCII>(k, p),
+            |k, p: &mut [u8]| blocks::<ASCII>(k, p),
+            long::<ASCII>,
+        ])
+    }
+
+    #[test]
+    fn s5_3_every_length_and_alignment_equals_the_naive_loop() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let bytes: Vec<u8> = (0..400u32).map(|i| (i * 151 >> 2) as u8).collect();
+        for backend in backends::<false>() {
+            for start in 0..17 {
+                for end in start..bytes.len() {
+                    let mut masked = bytes.clone();
+                    backend(MaskingKey::new(key), &mut masked[start..end]);
+                    assert_eq!(masked[..start], bytes[..start]);
+                    assert_eq!(masked[start..end], naive(key, &bytes[start..end]));
+                    assert_eq!(masked[end..], bytes[end..]);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn s5_3_ascii_is_told_of_the_result(key: [u8; 4], text in "[ -~]{0,300}", place: prop::sample::Index, high in 0x80u8..) {
+            let mut plain = text.into_bytes();
+            for non_ascii in [false, true] {
+                if non_ascii && !plain.is_empty() {
+                    let place = place.index(plain.len());
+                    plain[place] = high;
+                }
+                for backend in backends::<true>() {
+                    let mut bytes = naive(key, &plain);
+                    prop_assert_eq!(backend(MaskingKey::new(key), &mut bytes), plain.is_ascii());
+                    prop_assert_eq!(&bytes, &plain);
+                }
+            }
+        }
+
+        #[test]
+        fn s5_3_pieces_go_on_where_the_last_one_ended(key: [u8; 4], payload: Vec<u8>, cut: prop::sample::Index) {
+            let cut = cut.index(payload.len() + 1);
+            let mut pieces = payload.clone();
+            MaskingKey::new(key).apply(&mut pieces[..cut]);
+            MaskingKey::new(key).advanced(cut as u64).apply(&mut pieces[cut..]);
+            prop_assert_eq!(pieces, naive(key, &payload));
+        }
+
+        #[test]
+        fn s5_4_rekeying_is_unmasking_and_masking_in_one_pass(from: [u8; 4], to: [u8; 4], payload: Vec<u8>, offset in 0u64..9) {
+            let (from, to) = (MaskingKey::new(from).advanced(offset), MaskingKey::new(to).advanced(offset));
+            let mut once = payload.clone();
+            from.rekeyed(to).apply(&mut once);
+            let mut twice = payload;
+            from.apply(&mut twice);
+            to.apply(&mut twice);
+            prop_assert_eq!(once, twice);
+        }
+
+        #[test]
+        fn s5_3_a_masked_copy_leaves_the_original(key: [u8; 4], len in 0usize..9000) {
+            let payload: Vec<u8> = (0..len).map(|i| (i % 253) as u8).collect();
+            let mut copy = alloc::vec![0; len];
+            MaskingKey::new(key).copy(&payload, &mut copy);
+            prop_assert_eq!(copy, naive(key, &payload));
+        }
+    }
+}
