@@ -12,8 +12,8 @@ use crate::utf8::{self, InvalidUtf8, Validator};
 /// that straddles two reads, the fragments of one, a control frame cut in two.
 ///
 /// It grows with what was received, never with what a header declares: its capacity is at most the
-/// received bytes, an eighth more, and 64 KiB; and never more than the limit of bytes per message. An inbox
-/// that was never used, or [released](Self::release), has no heap memory.
+/// received bytes, an eighth more, and 64 KiB. An inbox that was never used, or [released](Self::release), has no
+/// heap memory.
 #[derive(Debug, Default)]
 pub struct Inbox {
     /// The message, then `control_len` bytes of a control frame.

@@ -144,24 +144,23 @@ fn words<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     !ASCII || seen & NOT_ASCII == 0
 }
 
-/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand.
+/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. It goes by octets since
+/// that is the loop over a block which it turns into whole vectors.
 #[inline(always)]
 fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    let word_key = u64::from(key.0) << 32 | u64::from(key.0);
-    let mut seen = [0; BLOCK_BYTES / 8];
+    let block_key = [key.octets(); BLOCK_BYTES / 4];
+    let block_key = block_key.as_flattened();
+    let mut seen = [0; BLOCK_BYTES];
     let (blocks, rest) = payload.as_chunks_mut::<BLOCK_BYTES>();
     for block in blocks {
-        let (words, _) = block.as_chunks_mut::<8>();
-        for (word, seen) in words.iter_mut().zip(&mut seen) {
-            let value = u64::from_ne_bytes(*word) ^ word_key;
+        for i in 0..BLOCK_BYTES {
+            block[i] ^= block_key[i];
             if ASCII {
-                *seen |= value;
+                seen[i] |= block[i];
             }
-            *word = value.to_ne_bytes();
         }
     }
-    let seen = seen.iter().fold(0, |all, word| all | word);
-    words::<ASCII>(key, rest) & (seen & NOT_ASCII == 0)
+    words::<ASCII>(key, rest) & seen.is_ascii()
 }
 
 /// [`blocks`] with the widest vectors that this processor has.

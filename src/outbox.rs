@@ -35,6 +35,8 @@ pub struct Outbox {
     max_bytes: u32,
     /// Where in `buffer` the automatic Pong begins of which nothing was consumed yet, or [`NO_PONG`].
     pong: u32,
+    /// Where in `buffer` the Close frame ends, until all of it is consumed; 0 if none waits.
+    close_end: u32,
     /// The automatic Pong that goes out after that one: the answer to the latest Ping.
     next_pong: Option<Box<Pong>>,
     keys: KeySource,
@@ -103,6 +105,7 @@ impl Outbox {
             start: 0,
             max_bytes: Self::DEFAULT_MAX_BYTES,
             pong: NO_PONG,
+            close_end: 0,
             next_pong: None,
             keys,
         }
@@ -147,6 +150,7 @@ impl Outbox {
         if self.is_empty() {
             self.buffer.clear();
             self.start = 0;
+            self.close_end = 0;
         }
         if pong_is_going_out {
             self.pong = NO_PONG;
@@ -215,6 +219,19 @@ impl Outbox {
         Ok(())
     }
 
+    /// Appends our Close frame.
+    pub(crate) fn push_close(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
+        self.push(frame)?;
+        self.close_end = self.buffer.len() as u32; // 32 bits count them all: see `push`
+        Ok(())
+    }
+
+    /// Whether our Close frame, or a part of it, was not consumed yet. What waits behind it, the answer to a Ping
+    /// that came before the peer's Close, does not count.
+    pub(crate) fn has_close(&self) -> bool {
+        self.close_end > self.start
+    }
+
     /// Answers a Ping. Of several that come while nothing is consumed, the latest is answered
     /// (RFC 6455 §5.5.3): it replaces the Pong that waits, if that is the last thing waiting, or follows once
     /// that one goes out.
@@ -223,13 +240,15 @@ impl Outbox {
             let start = self.pong as usize;
             let pong_len = pong_header_len(masked) + usize::from(self.buffer[start + 1] & 0x7f);
             if start + pong_len < self.buffer.len() {
-                let mut next = Box::new(Pong {
-                    payload: [0; 125],
-                    len: payload.len() as u8,
-                    masked,
+                let next = self.next_pong.get_or_insert_with(|| {
+                    Box::new(Pong {
+                        payload: [0; MAX_CONTROL_BYTES],
+                        len: 0,
+                        masked,
+                    })
                 });
                 next.payload[..payload.len()].copy_from_slice(payload);
-                self.next_pong = Some(next);
+                next.len = payload.len() as u8;
                 return Ok(());
             }
             self.buffer.truncate(start);
@@ -257,6 +276,7 @@ impl Outbox {
             if self.pong != NO_PONG {
                 self.pong -= self.start;
             }
+            self.close_end = self.close_end.saturating_sub(self.start);
             self.start = 0;
         }
         self.buffer.reserve(n);

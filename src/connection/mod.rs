@@ -33,7 +33,7 @@ pub struct Limits {
     /// Most bytes of a message, checked at the header of the frame that would exceed it. Default: 16 MiB.
     /// Breach: 1009.
     pub max_message_bytes: u64,
-    /// Most fragments of a message, empty ones counted. Default: 65 536. Breach: 1008.
+    /// Most fragments of a message, empty ones counted; 0 counts as 1. Default: 65 536. Breach: 1008.
     pub max_fragments: u32,
     /// Most control frames between two data frames. Default: `u32::MAX`, which is no limit; answering
     /// them costs a bounded amount anyway. Breach: 1008.
@@ -242,7 +242,12 @@ impl Connection {
             } else {
                 most
             },
-            max_fragments: limits.max_fragments,
+            // A message in one frame is one fragment.
+            max_fragments: if limits.max_fragments > 1 {
+                limits.max_fragments
+            } else {
+                1
+            },
             max_control_frames: limits.max_control_frames,
             fragments: 0,
             control_frames: 0,
@@ -306,7 +311,7 @@ impl Connection {
         if self.phase == Phase::Closed {
             return;
         }
-        self.clean = self.phase == Phase::Done && outbox.is_empty();
+        self.clean = self.phase == Phase::Done && !outbox.has_close();
         self.closed_first.get_or_insert(Side::Remote);
         self.phase = Phase::Closed;
     }

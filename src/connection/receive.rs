@@ -264,7 +264,7 @@ impl Connection {
             masked: self.masks(),
         };
         self.sending = None;
-        match outbox.push(frame) {
+        match outbox.push_close(frame) {
             Ok(()) => self.phase = phase,
             Err(_) => self.give_up(),
         }

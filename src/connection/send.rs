@@ -136,7 +136,7 @@ impl Connection {
             Phase::Remote => Phase::Done,
             Phase::Local | Phase::Done | Phase::Failed | Phase::Closed => return Ok(()),
         };
-        outbox.push(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
+        outbox.push_close(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
         self.sending = None;
         self.closed_first.get_or_insert(Side::Local);
         self.phase = next;

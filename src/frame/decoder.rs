@@ -4,14 +4,14 @@ use core::ops::Range;
 
 use super::header::{FIN, MASK};
 use super::rules::{Judge, Masking, Rules};
-use super::{Header, MAX_CONTROL_BYTES, Opcode};
+use super::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::error::Violation;
 use crate::mask::MaskingKey;
 
 /// Splits a stream of bytes into frames: headers and pieces of payload, as offsets into the bytes given
 /// (RFC 6455 §5.2 to §5.5).
 ///
-/// For proxies, taps and firmware: it keeps 48 bytes of state, allocates nothing, takes its input in any
+/// For proxies, taps and firmware: it keeps 40 bytes of state, allocates nothing, takes its input in any
 /// chunks down to one byte, and passes on payload data as it comes. What a header proves wrong is
 /// refused at the octet that proves it, before any payload. It knows frames, not messages: UTF-8, the
 /// body of Close frames and replies are a `Connection`'s, which stands on it.
@@ -38,14 +38,18 @@ use crate::mask::MaskingKey;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
-    rules: Rules,
+    // The fields of `Rules`, which by itself would cost eight bytes more.
+    max_frame_bytes: u64,
+    masking: Masking,
+    reserved_bits: Rsv,
+    reserved_opcodes: bool,
     /// Payload bytes of the current frame that have not come yet.
     remaining: u64,
     /// The key for the next of them, if the frame is masked.
     key: MaskingKey,
     masked: bool,
-    /// The bytes of a header that is not complete yet.
-    partial: [u8; Header::MAX_BYTES],
+    /// The bytes of a header that is not complete yet: at least one less than the longest has.
+    partial: [u8; Header::MAX_BYTES - 1],
     partial_len: u8,
     state: State,
     /// Whether a fragmented message is unfinished.
@@ -98,11 +102,14 @@ impl Decoder {
     /// A decoder at the beginning of a stream of frames.
     pub const fn new(rules: Rules) -> Self {
         Self {
-            rules,
+            max_frame_bytes: rules.max_frame_bytes,
+            masking: rules.masking,
+            reserved_bits: rules.reserved_bits,
+            reserved_opcodes: rules.reserved_opcodes,
             remaining: 0,
             key: MaskingKey::new([0; 4]),
             masked: false,
-            partial: [0; Header::MAX_BYTES],
+            partial: [0; Header::MAX_BYTES - 1],
             partial_len: 0,
             state: State::Header,
             in_message: false,
@@ -164,14 +171,14 @@ impl Decoder {
     #[inline]
     pub(crate) fn whole_short_message(&self, bytes: &[u8], room: u64) -> Option<ShortMessage> {
         let &[first, second, ..] = bytes else { return None };
-        let mask = match self.rules.masking {
+        let mask = match self.masking {
             Masking::Required => MASK,
             Masking::Forbidden => 0,
             Masking::Either => return None,
         };
         let len = second ^ mask;
         let begins = matches!(first, 0x81 | 0x82) && len <= MAX_CONTROL_BYTES as u8;
-        let fits = u64::from(len) <= room.min(self.rules.max_frame_bytes);
+        let fits = u64::from(len) <= room.min(self.max_frame_bytes);
         if !(begins && fits && self.is_at_rest()) {
             return None;
         }
@@ -193,7 +200,7 @@ impl Decoder {
 
     fn header(&mut self, bytes: &[u8], room: u64) -> Result<Step, (Violation, usize)> {
         let judge = Judge {
-            rules: &self.rules,
+            rules: self.rules(),
             in_message: Some(self.in_message),
             room,
         };
@@ -202,8 +209,10 @@ impl Decoder {
             Header::parse_by(&judge, bytes)
         } else {
             let more = bytes.len().min(Header::MAX_BYTES - before);
-            self.partial[before..before + more].copy_from_slice(&bytes[..more]);
-            Header::parse_by(&judge, &self.partial[..before + more])
+            let mut octets = [0; Header::MAX_BYTES];
+            octets[..before].copy_from_slice(&self.partial[..before]);
+            octets[before..before + more].copy_from_slice(&bytes[..more]);
+            Header::parse_by(&judge, &octets[..before + more])
         };
         match parsed {
             Ok(Some((header, len))) => {
@@ -213,7 +222,7 @@ impl Decoder {
                     part: Part::Header(header),
                 })
             }
-            // A header has at most 14 bytes, so that all of an incomplete one fits.
+            // With 14 bytes a header is complete or wrong, so that all of an incomplete one fits.
             Ok(None) => {
                 self.partial[before..before + bytes.len()].copy_from_slice(bytes);
                 self.partial_len += bytes.len() as u8;
@@ -226,6 +235,15 @@ impl Decoder {
                 self.state = State::Failed;
                 Err((fault.violation, fault.at - before))
             }
+        }
+    }
+
+    const fn rules(&self) -> Rules {
+        Rules {
+            masking: self.masking,
+            reserved_bits: self.reserved_bits,
+            reserved_opcodes: self.reserved_opcodes,
+            max_frame_bytes: self.max_frame_bytes,
         }
     }
 

@@ -69,7 +69,7 @@ impl Header {
     ///
     /// The order of the checks is the order of the octets, so that the outcome does not depend on
     /// how many of them are there.
-    pub(crate) fn parse_by(judge: &Judge<'_>, bytes: &[u8]) -> Result<Option<(Self, usize)>, Fault> {
+    pub(crate) fn parse_by(judge: &Judge, bytes: &[u8]) -> Result<Option<(Self, usize)>, Fault> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };

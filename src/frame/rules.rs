@@ -58,18 +58,18 @@ impl Rules {
 }
 
 /// Judges a header by the rules, and by where in the stream of frames it stands.
-pub(crate) struct Judge<'a> {
-    pub(crate) rules: &'a Rules,
+pub(crate) struct Judge {
+    pub(crate) rules: Rules,
     /// Whether a fragmented message is unfinished; `None` if it does not matter.
     pub(crate) in_message: Option<bool>,
     /// Bytes that a data frame may carry until its message is over the limit.
     pub(crate) room: u64,
 }
 
-impl Judge<'_> {
+impl Judge {
     /// Knows nothing but the header.
-    pub(super) const PERMISSIVE: Judge<'static> = Judge {
-        rules: &const { Rules::permissive() },
+    pub(super) const PERMISSIVE: Self = Self {
+        rules: Rules::permissive(),
         in_message: None,
         room: u64::MAX,
     };

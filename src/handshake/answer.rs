@@ -1,0 +1,206 @@
+//! What a server writes: the 101 that opens the connection, or another response that ends it (RFC 6455 §4.2.2).
+
+use super::error::{AnswerError, RequestError};
+use super::fields::{Field, Fields};
+use super::known::PROTOCOL;
+use super::outgoing::{self, Text, append_extensions, append_field, append_fields};
+use super::request::Request;
+use crate::Outbox;
+
+/// What to agree to when a request is accepted; nothing by default.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Accept<'a> {
+    /// One of the client's subprotocols.
+    pub subprotocol: Option<&'a str>,
+    /// Extensions with their parameters, such as `permessage-deflate; server_no_context_takeover`, in the order of
+    /// processing; each of a name that the client offered.
+    pub extensions: &'a [&'a str],
+    /// Further fields, such as `Set-Cookie` or `Server`.
+    pub fields: &'a [Field<'a>],
+}
+
+impl Request<'_> {
+    /// Queues the response 101, behind a response 100 if the client expects one (RFC 9110 §7.8). Once it is written,
+    /// the connection is open.
+    ///
+    /// # Errors
+    ///
+    /// If something was not offered by the client, or a field may not be written. Nothing is queued then.
+    pub fn accept(&self, accept: &Accept<'_>, outbox: &mut Outbox) -> Result<(), AnswerError> {
+        outgoing::check_fields(accept.fields)?;
+        if let Some(subprotocol) = accept.subprotocol
+            && !self.subprotocols().any(|offer| offer == subprotocol)
+        {
+            return Err(AnswerError::SubprotocolNotOffered);
+        }
+        for extension in accept.extensions {
+            let extension = outgoing::single_extension(extension).ok_or(AnswerError::Extension)?;
+            if !self.extensions().any(|offer| offer.name() == extension.name()) {
+                return Err(AnswerError::ExtensionNotOffered);
+            }
+        }
+        if self.expects_continue() {
+            outbox.append(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        outbox.append(
+            b"HTTP/1.1 101 Switching Protocols\r\n\
+              Upgrade: websocket\r\n\
+              Connection: Upgrade\r\n\
+              Sec-WebSocket-Accept: ",
+        );
+        outbox.append(self.accept_value().as_bytes());
+        outbox.append(b"\r\n");
+        if let Some(subprotocol) = accept.subprotocol {
+            append_field(outbox, PROTOCOL, subprotocol.as_bytes());
+        }
+        append_extensions(outbox, accept.extensions);
+        append_fields(outbox, accept.fields);
+        outbox.append(b"\r\n");
+        Ok(())
+    }
+
+    /// Queues a response that refuses the handshake, with a status from 300 to 599: 401, 403, 404, a redirect.
+    /// The embedder closes the transport once it is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Response::write`]. Nothing is queued then.
+    pub fn reject(&self, response: &Response<'_>, outbox: &mut Outbox) -> Result<(), AnswerError> {
+        if response.status < 300 {
+            return Err(AnswerError::Status);
+        }
+        response.write(outbox)
+    }
+}
+
+/// A response that ends the connection: a refusal, or an answer to a plain HTTP request.
+///
+/// ```
+/// use ws_proto::Outbox;
+/// use ws_proto::handshake::{Field, Response};
+///
+/// let fields = [Field::new("Content-Type", "text/plain")];
+/// let response = Response { status: 404, fields: &fields, body: b"no such page\n" };
+/// let mut outbox = Outbox::new();
+/// response.write(&mut outbox)?;
+/// assert!(outbox.bytes().starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+/// # Ok::<(), ws_proto::handshake::AnswerError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a> {
+    /// The status, from 200 to 599. One to a WebSocket handshake has to be 300 or more: see [`Request::reject`].
+    pub status: u16,
+    /// Further fields. Connection, Content-Length and, with 426, Upgrade and Sec-WebSocket-Version are written without.
+    pub fields: &'a [Field<'a>],
+    /// The body; empty with 204, 205, 304, and to a request with the method HEAD.
+    pub body: &'a [u8],
+}
+
+impl Response<'_> {
+    /// Queues the response, with `Connection: close` and Content-Length. The embedder closes the transport once it
+    /// is written.
+    ///
+    /// # Errors
+    ///
+    /// If the status is not from 200 to 599, has a body that it must not have, or lacks the field that it must have
+    /// (401: `WWW-Authenticate`, 405: `Allow`); or if a field may not be written. Nothing is queued then.
+    pub fn write(&self, outbox: &mut Outbox) -> Result<(), AnswerError> {
+        if !matches!(self.status, 200..=599) {
+            return Err(AnswerError::Status);
+        }
+        outgoing::check_fields(self.fields)?;
+        let required = match self.status {
+            401 => Some("WWW-Authenticate"),
+            405 => Some("Allow"),
+            _ => None,
+        };
+        if required.is_some_and(|name| Fields::new(self.fields).get(name).is_none()) {
+            return Err(AnswerError::FieldMissing);
+        }
+        if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
+            return Err(AnswerError::Body);
+        }
+        let versions = self.status == 426;
+        append_response(outbox, self.status, versions, self.fields, self.body);
+        Ok(())
+    }
+}
+
+impl RequestError {
+    /// Queues the response that tells the client: [`status`](Self::status), the fields that belong to it, and the
+    /// reason as a line of text. Nothing of the request is repeated in it.
+    ///
+    /// The embedder closes the transport once it is written.
+    pub fn refuse(self, outbox: &mut Outbox) {
+        let versions = matches!(self, Self::Version | Self::VersionUnknown | Self::NotWebSocket);
+        if self == Self::MethodNotGet {
+            // No body: the method may be HEAD (RFC 9110 §9.3.2).
+            return append_response(
+                outbox,
+                self.status(),
+                versions,
+                &[Field::new("Allow", "GET")],
+                b"",
+            );
+        }
+        let text = alloc::format!("{self}\n");
+        let fields = [Field::new("Content-Type", "text/plain")];
+        append_response(outbox, self.status(), versions, &fields, text.as_bytes());
+    }
+}
+
+/// Writes a response; `versions`: with the version that we speak (RFC 6455 §4.4).
+fn append_response(outbox: &mut Outbox, status: u16, versions: bool, fields: &[Field<'_>], body: &[u8]) {
+    let mut text = Text(outbox);
+    // RFC 9112 §4: the space stands there without a reason phrase, too.
+    text.append(format_args!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)));
+    // RFC 9110 §15.5.22, §7.8: 426 names the protocol in Upgrade, and Upgrade in Connection.
+    text.append(match status {
+        426 => format_args!("Upgrade: websocket\r\nConnection: Upgrade, close\r\n"),
+        _ => format_args!("Connection: close\r\n"),
+    });
+    if versions {
+        text.append(format_args!("Sec-WebSocket-Version: 13\r\n"));
+    }
+    // RFC 9110 §8.6: a 204 has none; that of a 304 would be about a body that is not there.
+    if !matches!(status, 204 | 304) {
+        text.append(format_args!("Content-Length: {}\r\n", body.len()));
+    }
+    append_fields(outbox, fields);
+    outbox.append(b"\r\n");
+    outbox.append(body);
+}
+
+/// The reason phrase that RFC 9110 §15 and RFC 6585 give, or nothing: it has no meaning (RFC 9112 §4).
+const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
