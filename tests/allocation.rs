@@ -1,0 +1,390 @@
+//! What is on the heap, and when: nothing new per message once buffers are warm, nothing at all while a connection
+//! is idle, and never more than what was received (RFC 6455 §10.4).
+//!
+//! The allocator counts for each thread by itself, so that tests running beside each other do not mix.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use ws_proto::frame::{Header, Opcode};
+use ws_proto::mask::MaskingKey;
+use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, SendError};
+
+/// What the heap of this thread went through since it was last looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heap {
+    /// Allocations, and changes of an allocation's size.
+    allocations: u64,
+    /// Bytes allocated and not freed. Negative if those of before were freed.
+    live_bytes: isize,
+    /// The most that were.
+    peak_bytes: isize,
+}
+
+thread_local! {
+    static HEAP: Cell<Heap> = const { Cell::new(Heap { allocations: 0, live_bytes: 0, peak_bytes: 0 }) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count(allocations: u64, bytes: isize) {
+        // A thread that is ending has no counter any more, and nobody asks for it.
+        let _ = HEAP.try_with(|heap| {
+            let mut now = heap.get();
+            now.allocations += allocations;
+            now.live_bytes += bytes;
+            now.peak_bytes = now.peak_bytes.max(now.live_bytes);
+            heap.set(now);
+        });
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches a `Cell` of the thread, which neither
+// allocates nor has a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count(1, layout.size() as isize);
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::count(1, layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::count(1, size as isize - layout.size() as isize);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Self::count(0, -(layout.size() as isize));
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What the heap goes through while `work` runs.
+fn measure<T>(work: impl FnOnce() -> T) -> (T, Heap) {
+    HEAP.set(Heap::default());
+    let result = work();
+    (result, HEAP.get())
+}
+
+#[track_caller]
+fn assert_allocates_nothing(context: &str, work: impl FnOnce()) {
+    let ((), heap) = measure(work);
+    assert_eq!((heap.allocations, heap.peak_bytes), (0, 0), "{context}: {heap:?}");
+}
+
+const ROLES: [Role; 2] = [Role::Client, Role::Server];
+const SIZES: [usize; 8] = [8, 125, 126, 1 << 10, 4 << 10, 64 << 10, (64 << 10) + 1, 1 << 20];
+
+fn outbox(role: Role) -> Outbox {
+    match role {
+        Role::Client => Outbox::client([3; 32]),
+        Role::Server => Outbox::new(),
+    }
+}
+
+/// A frame as the peer of this role sends it.
+fn frame(receiver: Role, fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let key = (receiver == Role::Server).then_some(MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]));
+    let header = Header {
+        fin,
+        key,
+        ..Header::new(opcode, payload.len() as u64)
+    };
+    let mut frame = header.encode().to_vec();
+    frame.extend_from_slice(payload);
+    key.unwrap_or_default().apply(&mut frame[header.encode().len()..]);
+    frame
+}
+
+/// A message of `len` bytes in fragments of about `fragment` bytes, with a Ping in between.
+fn fragmented(receiver: Role, opcode: Opcode, len: usize, fragment: usize) -> Vec<u8> {
+    let payload = vec![b'f'; len];
+    let mut stream = Vec::new();
+    let fragments = payload.chunks(fragment);
+    let last = fragments.len() - 1;
+    for (i, payload) in fragments.enumerate() {
+        let opcode = if i == 0 { opcode } else { Opcode::CONTINUATION };
+        stream.extend(frame(receiver, i == last, opcode, payload));
+        if i == 0 {
+            stream.extend(frame(receiver, true, Opcode::PING, b"still there?"));
+        }
+    }
+    stream
+}
+
+#[test]
+fn receiving_allocates_nothing_once_warm() {
+    for receiver in ROLES {
+        for opcode in [Opcode::TEXT, Opcode::BINARY] {
+            let mut connection = Connection::new(receiver, &Config::default());
+            let (mut inbox, mut outbox) = (Inbox::new(), outbox(receiver));
+            for len in SIZES {
+                let whole = frame(receiver, true, opcode, &vec![b'w'; len]);
+                let half = whole.len() / 2;
+                let pieces = fragmented(receiver, opcode, len, len.div_ceil(4));
+                let read = 16 << 10;
+                for (stream, read) in [
+                    (&whole, whole.len()),
+                    (&whole, half),
+                    (&pieces, pieces.len()),
+                    (&pieces, read),
+                ] {
+                    let mut buffer = vec![0; read];
+                    let mut once =
+                        || receive(&mut connection, stream, &mut buffer, &mut inbox, &mut outbox, len);
+                    once(); // warms up
+                    assert_allocates_nothing(&format!("{receiver:?} {opcode} {len} by {read}"), || {
+                        (0..3).for_each(|_| once());
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Receives one message of `len` bytes, through reads into `buffer`.
+fn receive(
+    connection: &mut Connection,
+    stream: &[u8],
+    buffer: &mut [u8],
+    inbox: &mut Inbox,
+    outbox: &mut Outbox,
+    len: usize,
+) {
+    let mut messages = 0;
+    for read in stream.chunks(buffer.len()) {
+        let bytes = &mut buffer[..read.len()];
+        bytes.copy_from_slice(read);
+        let mut input = Input::new(bytes, &mut *inbox);
+        while connection.receive(&mut input, outbox).unwrap() {
+            match input.event() {
+                Event::Text(text) => assert_eq!(text.len(), len),
+                Event::Binary(data) => assert_eq!(data.len(), len),
+                Event::Ping(_) => continue,
+                other => panic!("{other:?}"),
+            }
+            messages += 1;
+        }
+        outbox.consume(outbox.len());
+    }
+    assert_eq!(messages, 1);
+}
+
+#[test]
+fn a_message_whole_in_the_buffer_is_not_copied() {
+    for receiver in ROLES {
+        let mut connection = Connection::new(receiver, &Config::default());
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(receiver));
+        let stream = frame(receiver, true, Opcode::TEXT, &vec![b'w'; 1 << 20]);
+        let mut buffer = vec![0; stream.len()];
+        assert_allocates_nothing("cold", || {
+            receive(
+                &mut connection,
+                &stream,
+                &mut buffer,
+                &mut inbox,
+                &mut outbox,
+                1 << 20,
+            );
+        });
+    }
+}
+
+#[test]
+fn sending_allocates_nothing_once_warm() {
+    let text = "s".repeat(1 << 20);
+    for role in ROLES {
+        let mut connection = Connection::new(role, &Config::default());
+        let mut outbox = outbox(role);
+        for len in SIZES {
+            let text = &text[..len];
+            let (half, rest) = text.as_bytes().split_at(len / 2);
+            let mut once = || {
+                connection.send_text(text, &mut outbox).unwrap();
+                outbox.consume(outbox.len());
+                connection.send_binary(text.as_bytes(), &mut outbox).unwrap();
+                outbox.consume(len / 3); // partly written, then the rest
+                outbox.consume(outbox.len());
+                connection
+                    .begin_message(MessageKind::Text, half, &mut outbox)
+                    .unwrap();
+                connection.ping(b"p", &mut outbox).unwrap();
+                connection.finish_message(rest, &mut outbox).unwrap();
+                outbox.consume(outbox.len());
+            };
+            once(); // warms up
+            assert_allocates_nothing(&format!("{role:?} {len}"), || (0..3).for_each(|_| once()));
+        }
+    }
+}
+
+#[test]
+fn sending_while_the_transport_takes_a_little_at_a_time_allocates_nothing_once_warm() {
+    for role in ROLES {
+        let mut connection = Connection::new(role, &Config::default());
+        let mut outbox = outbox(role);
+        outbox.set_max_bytes(8 << 10);
+        let mut rounds = |n: usize| {
+            for _ in 0..n {
+                while connection.send_binary(&[1; 100], &mut outbox) != Err(SendError::Full) {}
+                outbox.consume(1000);
+            }
+        };
+        rounds(100); // warms up
+        assert_allocates_nothing(&format!("{role:?}"), || rounds(1000));
+    }
+}
+
+#[test]
+fn an_idle_connection_has_no_heap() {
+    assert!(size_of::<Connection>() <= 128);
+    assert!(size_of::<Connection>() + size_of::<Inbox>() + size_of::<Outbox>() <= 224);
+    for role in ROLES {
+        let mut parts = None;
+        assert_allocates_nothing("fresh", || {
+            parts = Some((
+                Connection::new(role, &Config::default()),
+                Inbox::new(),
+                outbox(role),
+            ));
+        });
+        let (mut connection, mut inbox, mut outbox) = parts.unwrap();
+
+        let traffic = [
+            fragmented(role, Opcode::TEXT, 100_000, 10_000),
+            frame(role, true, Opcode::PING, &[1; 125]),
+            frame(role, true, Opcode::BINARY, b"echo me"),
+            frame(role, true, Opcode::PING, &[2; 125]),
+        ]
+        .concat();
+        let mut buffer = vec![0; 1000];
+        let ((), heap) = measure(|| {
+            for read in traffic.chunks(1000) {
+                let bytes = &mut buffer[..read.len()];
+                bytes.copy_from_slice(read);
+                let mut input = Input::new(bytes, &mut inbox);
+                while connection.receive(&mut input, &mut outbox).unwrap() {
+                    if let Event::Binary(data) = input.event() {
+                        connection.send_binary(data, &mut outbox).unwrap();
+                    }
+                }
+            }
+            while !outbox.is_empty() {
+                outbox.consume(5);
+            }
+            inbox.release();
+            outbox.release();
+        });
+        assert!(heap.allocations > 0, "there was something to free");
+        assert_eq!(heap.live_bytes, 0, "{role:?} after traffic: {heap:?}");
+    }
+}
+
+#[test]
+fn a_header_that_declares_15_mib_allocates_nothing() {
+    let mut header = Header::new(Opcode::BINARY, 15 << 20);
+    header.key = Some(MaskingKey::new([1, 2, 3, 4]));
+    let mut bytes = header.encode().to_vec();
+    assert_eq!(bytes.len(), 14);
+    let mut connection = Connection::new(Role::Server, &Config::default());
+    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+    assert_allocates_nothing("14 bytes", || {
+        for octet in bytes.chunks_mut(1) {
+            let mut input = Input::new(octet, &mut inbox);
+            assert_eq!(connection.receive(&mut input, &mut outbox), Ok(false));
+        }
+    });
+}
+
+#[test]
+fn memory_grows_with_what_was_received_only() {
+    const LEN: usize = 15 << 20;
+    let payload = vec![b'm'; LEN];
+    for (receiver, fragment) in [
+        (Role::Server, LEN),
+        (Role::Client, LEN),
+        (Role::Server, 100_000),
+        (Role::Client, 10),
+    ] {
+        let len = if fragment == 10 { 500_000 } else { LEN };
+        let mut stream = Vec::new();
+        let last = len.div_ceil(fragment) - 1;
+        for (i, payload) in payload[..len].chunks(fragment).enumerate() {
+            let opcode = if i == 0 {
+                Opcode::TEXT
+            } else {
+                Opcode::CONTINUATION
+            };
+            stream.extend(frame(receiver, i == last, opcode, payload));
+        }
+        let mut connection = Connection::new(receiver, &Config::default());
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(receiver));
+        let mut received = 0;
+        let mut messages = 0;
+        let mut buffer = vec![0; 16 << 10];
+        let ((), heap) = measure(|| {
+            // The first read is a small one: what it declares has to count for little.
+            let (first, rest) = stream.split_at(20);
+            for read in std::iter::once(first).chain(rest.chunks(16 << 10)) {
+                let bytes = &mut buffer[..read.len()];
+                bytes.copy_from_slice(read);
+                received += read.len();
+                let mut input = Input::new(bytes, &mut inbox);
+                while connection.receive(&mut input, &mut outbox).unwrap() {
+                    messages += 1;
+                    assert!(matches!(input.event(), Event::Text(text) if text.len() == len));
+                }
+                let most = received + received / 8 + (64 << 10) + 256;
+                let peak = HEAP.get().peak_bytes as usize;
+                assert!(peak <= most, "{peak} bytes of heap for {received} received");
+            }
+        });
+        assert_eq!(messages, 1);
+        assert!(heap.allocations < 100, "grows by steps: {heap:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_pings_and_never_reads_costs_a_bounded_outbox() {
+    for receiver in ROLES {
+        let mut connection = Connection::new(receiver, &Config::default());
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(receiver));
+        outbox.set_max_bytes(4 << 10);
+        let ping = frame(receiver, true, Opcode::PING, &[b'p'; 125]);
+        let message = frame(receiver, true, Opcode::BINARY, &[b'm'; 100]);
+        let read = [&ping[..], &message, &ping].concat();
+        let mut buffer = read.clone();
+        let ((), heap) = measure(|| {
+            for _ in 0..50_000 {
+                buffer.copy_from_slice(&read);
+                let mut input = Input::new(&mut buffer[..], &mut inbox);
+                while connection.receive(&mut input, &mut outbox).unwrap() {
+                    if let Event::Binary(data) = input.event() {
+                        let echoed = connection.send_binary(data, &mut outbox);
+                        assert!(matches!(echoed, Ok(()) | Err(SendError::Full)));
+                    }
+                }
+            }
+        });
+        // Up to the mark, one message over it, one Pong.
+        assert!(
+            outbox.len() <= (4 << 10) + 114 + 131,
+            "{} bytes wait",
+            outbox.len()
+        );
+        assert!(heap.peak_bytes < 16 << 10 && heap.allocations < 20, "{heap:?}");
+    }
+}
