@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::frame::MAX_CONTROL_BYTES;
 use crate::mask::{MaskingKey, PIECE_BYTES};
-use crate::utf8::{self, InvalidUtf8, Validator};
+use crate::utf8::{InvalidUtf8, Validator};
 
 /// Bytes received of a message that is not complete yet, unmasked.
 ///
@@ -79,8 +79,10 @@ impl Inbox {
     ///
     /// Call it when a connection goes idle, and not while an event is in use.
     pub fn release(&mut self) {
-        if self.is_empty() && self.content != Content::Reason {
-            *self = Self::new();
+        self.settle();
+        // What a message is, and where its text stands, is to be kept though none of its bytes have come.
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
         }
     }
 
@@ -126,6 +128,9 @@ impl Inbox {
         key: Option<MaskingKey>,
         declared: u64,
     ) -> Result<(), InvalidUtf8> {
+        if self.control_len > 0 {
+            self.drop_control();
+        }
         self.make_room(bytes.len(), declared);
         let key = key.unwrap_or_default(); // zero changes nothing
         for (i, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
@@ -133,9 +138,12 @@ impl Inbox {
             self.bytes.extend_from_slice(piece);
             let piece = &mut self.bytes[start..];
             if self.content == Content::Text {
-                utf8::unmask(&mut self.validator, key, piece).map_err(|error| InvalidUtf8 {
-                    offset: i * PIECE_BYTES + error.offset,
-                })?;
+                if let Err(error) = self.validator.unmask(key, piece) {
+                    self.begin(false); // no connection is to go on with what is no text
+                    return Err(InvalidUtf8 {
+                        offset: i * PIECE_BYTES + error.offset,
+                    });
+                }
             } else {
                 key.apply(piece);
             }
@@ -150,10 +158,19 @@ impl Inbox {
 
     /// Adds bytes to the control frame behind the message.
     pub(crate) fn extend_control(&mut self, bytes: &[u8], key: Option<MaskingKey>) {
+        if usize::from(self.control_len) + bytes.len() > MAX_CONTROL_BYTES {
+            self.drop_control();
+        }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         key.unwrap_or_default().apply(&mut self.bytes[start..]);
         self.control_len += bytes.len() as u8; // 125 at most, by the frame's header
+    }
+
+    /// Drops an unfinished control frame of another connection: its own comes to an end before anything else begins.
+    fn drop_control(&mut self) {
+        self.bytes.truncate(self.message_len());
+        self.control_len = 0;
     }
 
     /// Whether a part of a control frame is kept.

@@ -161,7 +161,6 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// Gives the inbox's heap memory back if nothing is kept there; the event found last is gone.
     pub fn release(&mut self) {
         self.cursor.found = Found::Nothing;
-        self.inbox.inbox_mut().settle();
         self.inbox.inbox_mut().release();
     }
 

@@ -81,6 +81,25 @@ impl Validator {
         Ok(())
     }
 
+    /// Unmasks the next bytes of the text in place and validates them, piece by piece while each is in the
+    /// L1 cache. ASCII, which most text is, costs no second look.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed). Not all of the bytes are unmasked then.
+    pub fn unmask(&mut self, key: MaskingKey, bytes: &mut [u8]) -> Result<(), InvalidUtf8> {
+        let mut offset = 0;
+        for piece in bytes.chunks_mut(PIECE_BYTES) {
+            let ascii = key.apply_and_check_ascii(piece);
+            if !(ascii && self.is_complete()) {
+                self.feed(piece).map_err(|error| InvalidUtf8 {
+                    offset: offset + error.offset,
+                })?;
+            }
+            offset += piece.len();
+        }
+        Ok(())
+    }
+
     /// Adds one octet to the unfinished character.
     fn push(&mut self, octet: u8) -> Result<(), ()> {
         let len = usize::from(self.len);
@@ -130,22 +149,6 @@ fn validate(bytes: &[u8]) -> Result<(), Fault> {
         }
     });
     Err(Fault { valid, proof })
-}
-
-/// Unmasks the next bytes of a text in place and validates them, piece by piece while each is in the
-/// L1 cache. ASCII, which most text is, costs no second look.
-pub(crate) fn unmask(validator: &mut Validator, key: MaskingKey, text: &mut [u8]) -> Result<(), InvalidUtf8> {
-    let mut offset = 0;
-    for piece in text.chunks_mut(PIECE_BYTES) {
-        let ascii = key.apply_and_check_ascii(piece);
-        if !(ascii && validator.is_complete()) {
-            validator.feed(piece).map_err(|error| InvalidUtf8 {
-                offset: offset + error.offset,
-            })?;
-        }
-        offset += piece.len();
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -213,7 +216,7 @@ mod tests {
             let mut masked = plain.clone();
             key.apply(&mut masked);
             let mut validator = Validator::new();
-            match unmask(&mut validator, key, &mut masked) {
+            match validator.unmask(key, &mut masked) {
                 Ok(()) => {
                     prop_assert_eq!(&masked, &plain);
                     prop_assert_eq!(Ok(validator.is_complete()), fed(&[&text]));

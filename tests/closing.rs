@@ -470,6 +470,20 @@ const STORIES: &[(&str, Story)] = &[
         ),
     ),
     (
+        "we close, the peer pings and answers, and our Pong is not written",
+        (
+            |e| {
+                e.closes(code(1000));
+                e.outbox.consume(usize::MAX);
+                e.given(&[(PING, b"p"), (CLOSE, b"\x03\xe8")]);
+                assert!(!e.outbox.is_empty());
+            },
+            Some(Side::Local),
+            1000,
+            true,
+        ),
+    ),
+    (
         "both close at once: each reports the other's code",
         (
             |e| {

@@ -192,6 +192,28 @@ fn s5_5_3_pong_that_is_going_out_stays() {
     }
 }
 
+/// Room is made by moving the bytes that wait to the front: the Pong among them is still known.
+#[test]
+fn s5_5_3_pong_is_known_after_the_outbox_moved_its_bytes() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role);
+        endpoint.sends(&"a".repeat(1000));
+        let first_len = endpoint.outbox.len();
+        endpoint.pinged(b"1");
+        endpoint.outbox.consume(first_len);
+        endpoint.sends(&"b".repeat(100_000)); // more than the spare room, and most of what there was is consumed
+        endpoint.pinged(b"2");
+        let mut wire = endpoint.outbox.bytes()[..1].to_vec();
+        endpoint.outbox.consume(1); // of the first Pong: the second one takes its place in the row
+        endpoint.sends("c");
+        wire.extend_from_slice(endpoint.outbox.bytes());
+        let sent = frames(role, &wire);
+        let (message, others): (Vec<_>, Vec<_>) = sent.iter().partition(|frame| frame.len() > 100_000);
+        assert_eq!(others, ["8a 31", "8a 32", "81 63"]);
+        assert_eq!(message, [&sent[1]]);
+    }
+}
+
 #[test]
 fn s5_5_3_every_ping_is_answered_if_the_pongs_are_drained() {
     for role in ROLES {

@@ -221,3 +221,40 @@ fn s5_4_inbox_keeps_the_unfinished_message_alone() {
         assert_eq!(len_after(&all_to(role, &[(LAST, b"f"), (BINARY, b"whole")])), 0);
     }
 }
+
+/// An inbox that an ended connection left in the middle of a character is as good as new for the next one.
+#[test]
+fn s5_4_inbox_can_be_used_for_another_connection() {
+    for role in ROLES {
+        let mut inbox = Inbox::new();
+        for left in [
+            all_to(role, &[(FIRST_TEXT, b"a\xe2\x82")]),
+            all_to(role, &[(FIRST_TEXT, b"a"), (MIDDLE, b"\xff")]),
+            to(role, PING, b"cut")[..4].to_vec(),
+            all_to(role, &[(FIRST_BINARY, b"b"), (CLOSE, b"\x03\xe8reason")]),
+        ] {
+            for (frames, events) in [
+                (
+                    &[(FIRST_TEXT, &b"one"[..]), (LAST, b"two")][..],
+                    "[text \"onetwo\"]",
+                ),
+                (
+                    &[(FIRST_BINARY, b"\xff"), (PING, b"p"), (LAST, b"\xfe")],
+                    "[ping 70, bin fffe]",
+                ),
+            ] {
+                for bytes in [left.clone(), all_to(role, frames)] {
+                    let mut connection = Connection::new(role, &Config::default());
+                    let mut outbox = common::outbox(role);
+                    let mut seen = Vec::new();
+                    for octet in bytes.chunks(1) {
+                        seen.extend(receive(&mut connection, &mut inbox, &mut outbox, octet));
+                    }
+                    if bytes != left {
+                        assert_eq!(format!("{seen:?}"), events, "after {left:02x?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Properties of the receiving side: what went in comes out, however it is fragmented and cut; and any bytes at all have
 //! one outcome, in bounded work, that the frame decoder agrees with.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -59,9 +60,9 @@ struct Outcome {
 enum Way {
     /// In slices that end at these places.
     Cut(Vec<Index>),
-    /// In slices of this many bytes.
+    /// In slices of this many bytes, giving memory back behind each.
     Slices(usize),
-    /// Through an `Input` that owns a buffer of this many bytes and the inbox.
+    /// Through an `Input` that owns a buffer of this many bytes and the inbox, giving memory back now and then.
     Space(usize),
 }
 
@@ -116,6 +117,9 @@ fn run(role: Role, config: &Config, stream: &[u8], way: &Way) -> Outcome {
                     &mut seen,
                     &mut violation,
                 );
+                if before.is_multiple_of(3) {
+                    input.release();
+                }
             }
             (_, inbox) = input.into_parts();
         }
@@ -132,6 +136,9 @@ fn run(role: Role, config: &Config, stream: &[u8], way: &Way) -> Outcome {
                     &mut seen,
                     &mut violation,
                 );
+                if let Way::Slices(_) = way {
+                    inbox.release();
+                }
             }
         }
     }

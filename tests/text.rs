@@ -4,9 +4,9 @@
 
 mod common;
 
-use common::{Case, ROLES, all_to, code, feed, hex, to, vectors};
-use ws_proto::Role;
+use common::{Case, ROLES, all_to, code, feed, hex, receive, to, vectors};
 use ws_proto::utf8::Validator;
+use ws_proto::{Config, Connection, Event, Inbox, Input, Role};
 
 /// What a vector says of its payload.
 enum Verdict {
@@ -218,5 +218,41 @@ fn s8_1_text_after_our_close_is_judged_too() {
             .feed(&cut)
             .saw(&format!("fail 1007 at {}", cut.len()))
             .sent(&[]);
+    }
+}
+
+/// Text events are valid UTF-8 even if the embedder mixes up its values: here two copies of a connection, in the middle
+/// of a text message, share an inbox, which gets the bytes of both.
+#[test]
+fn s8_1_text_is_valid_with_any_inbox() {
+    let pieces = [
+        to(Role::Client, 0x00, b"ab"),
+        to(Role::Client, 0x00, b"\xc3"),
+        to(Role::Client, 0x00, b"\xff"),
+        to(Role::Client, 0x80, b""),
+        to(Role::Client, 0x80, b"cd"),
+        to(Role::Client, 0x8a, &[0xff; 125])[..100].to_vec(), // cut: the rest is what the next pieces bring
+        to(Role::Client, 0x88, b"\x03\xe8\xc3\xa9"),
+    ];
+    let actions = 2 * pieces.len();
+    for sequence in 0..actions.pow(4) {
+        let mut inbox = Inbox::new();
+        let mut outbox = common::outbox(Role::Client);
+        let mut first = Connection::new(Role::Client, &Config::default());
+        receive(&mut first, &mut inbox, &mut outbox, b"\x01\x01a");
+        let mut connections = [first; 2];
+        let mut rest = sequence;
+        for _ in 0..4 {
+            let (connection, piece) = (rest % 2, rest / 2 % pieces.len());
+            rest /= actions;
+            let mut bytes = pieces[piece].clone();
+            let mut input = Input::new(&mut bytes[..], &mut inbox);
+            while let Ok(true) = connections[connection].receive(&mut input, &mut outbox) {
+                if let Event::Text(text) = input.event() {
+                    let valid = std::str::from_utf8(text.as_bytes()).is_ok();
+                    assert!(valid, "{:02x?} in {sequence}", text.as_bytes());
+                }
+            }
+        }
     }
 }

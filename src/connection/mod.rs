@@ -124,7 +124,8 @@ pub struct Connection {
     role: Role,
     phase: Phase,
     closed_first: Option<Side>,
-    received_code: ReceivedCode,
+    /// The code of the peer's Close frame, as `Status::code` reports it.
+    code: CloseCode,
     clean: bool,
     automatic_pong: bool,
     automatic_close: bool,
@@ -166,14 +167,6 @@ enum Phase {
     Failed,
     /// The transport ended.
     Closed,
-}
-
-/// What the peer's Close frame said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ReceivedCode {
-    NoClose,
-    NoCode,
-    Code(CloseCode),
 }
 
 /// The state of a connection as applications see it (RFC 6455 §4.1, §7.1.3, §7.1.4).
@@ -223,7 +216,11 @@ pub enum Transport {
     /// Shut down writing and go on reading until the end of the stream, for a few seconds at most: the
     /// connection was failed, and closing at once could reset the transport before the peer has read why.
     ShutdownWrite,
-    /// Close it.
+    /// Close it: the closing handshake is complete, or the transport has ended.
+    ///
+    /// Bytes that a peer sent behind its Close frame may still come in, and unread they make some systems reset
+    /// the transport. RFC 6455 §7.1.1 asks to close cleanly: shut down writing, discard what comes until the
+    /// end of the stream, then close.
     Close,
 }
 
@@ -258,7 +255,7 @@ impl Connection {
             role,
             phase: Phase::Open,
             closed_first: None,
-            received_code: ReceivedCode::NoClose,
+            code: CloseCode::ABNORMAL,
             clean: false,
             automatic_pong: config.automatic_pong,
             automatic_close: config.automatic_close,
@@ -284,11 +281,7 @@ impl Connection {
                 _ => State::Closing,
             },
             closed_first: self.closed_first,
-            code: match self.received_code {
-                ReceivedCode::NoClose => CloseCode::ABNORMAL,
-                ReceivedCode::NoCode => CloseCode::NO_STATUS,
-                ReceivedCode::Code(code) => code,
-            },
+            code: self.code,
             clean: self.clean,
         }
     }

@@ -1,14 +1,14 @@
 //! Bytes in, events out.
 
-use super::{Connection, FrameKind, MessageKind, Phase, ReceivedCode, Side};
-use crate::close::Close;
+use super::{Connection, FrameKind, MessageKind, Phase, Side};
+use crate::close::{Close, CloseCode};
 use crate::error::Violation;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part};
 use crate::inbox::Inbox;
 use crate::input::{Buffer, Cursor, Found, InboxSlot, Input, Place};
 use crate::mask::MaskingKey;
 use crate::outbox::{Frame, Outbox};
-use crate::utf8::{self, Validator};
+use crate::utf8::Validator;
 
 /// What stands in the way of going on: a violation, at this offset in the bytes given.
 type Fault = (Violation, usize);
@@ -232,7 +232,7 @@ impl Connection {
     /// The peer's Close frame, valid: the second of the closing handshake, or the first, to be answered.
     fn receive_close(&mut self, close: Option<Close<'_>>, payload: &[u8], outbox: &mut Outbox) {
         outbox.forget_next_pong();
-        self.received_code = close.map_or(ReceivedCode::NoCode, |close| ReceivedCode::Code(close.code));
+        self.code = close.map_or(CloseCode::NO_STATUS, |close| close.code);
         self.closed_first.get_or_insert(Side::Remote);
         if self.phase == Phase::Local {
             self.phase = Phase::Done;
@@ -300,7 +300,8 @@ fn whole_message(
         return Ok(Found::Binary(Place::Buffer(range)));
     }
     let mut validator = Validator::new();
-    utf8::unmask(&mut validator, key, payload)
+    validator
+        .unmask(key, payload)
         .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
     if validator.is_complete() {
         Ok(Found::Text(Place::Buffer(range)))

@@ -2,9 +2,12 @@
 
 use core::ops::Range;
 
+#[cfg(feature = "alloc")]
 use super::header::{FIN, MASK};
 use super::rules::{Judge, Masking, Rules};
-use super::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
+use super::{Header, Rsv};
+#[cfg(feature = "alloc")]
+use super::{MAX_CONTROL_BYTES, Opcode};
 use crate::error::Violation;
 use crate::mask::MaskingKey;
 
@@ -91,6 +94,7 @@ pub enum Part {
 }
 
 /// What [`Decoder::whole_short_message`] recognised.
+#[cfg(feature = "alloc")]
 pub(crate) struct ShortMessage {
     pub(crate) text: bool,
     pub(crate) payload: Range<usize>,
@@ -148,7 +152,7 @@ impl Decoder {
     }
 
     /// Payload bytes of the current frame that have not come yet.
-    pub(crate) const fn remaining(&self) -> u64 {
+    pub const fn remaining(&self) -> u64 {
         self.remaining
     }
 
@@ -168,6 +172,7 @@ impl Decoder {
 
     /// Recognises a whole data frame that is a message by itself and at most 125 bytes long, at the front
     /// of `bytes`, without taking it: most frames are that, and two octets tell.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole_short_message(&self, bytes: &[u8], room: u64) -> Option<ShortMessage> {
         let &[first, second, ..] = bytes else { return None };

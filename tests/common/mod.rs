@@ -159,7 +159,9 @@ impl Case<'_> {
         let whole = self.pieces(&[input]);
         let same = |outcome: Outcome, how: &str| assert_eq!(outcome, whole, "{how}, and whole");
 
-        same(self.pieces(&input.chunks(1).collect::<Vec<_>>()), "byte by byte");
+        let octets: Vec<_> = input.chunks(1).collect();
+        same(self.pieces(&octets), "byte by byte");
+        same(self.pieces_released(&octets), "byte by byte, memory released");
         for cut in cuts {
             let (front, back) = input.split_at(*cut);
             same(self.pieces(&[front, back]), &format!("cut at {cut}"));
@@ -195,12 +197,27 @@ impl Case<'_> {
     /// A fresh slice for each piece, and one inbox.
     #[track_caller]
     fn pieces(&self, pieces: &[&[u8]]) -> Outcome {
+        self.pieces_and(pieces, |_, _| {})
+    }
+
+    /// [`pieces`](Self::pieces), releasing after each what memory is not needed.
+    #[track_caller]
+    fn pieces_released(&self, pieces: &[&[u8]]) -> Outcome {
+        self.pieces_and(pieces, |inbox, outbox| {
+            inbox.release();
+            outbox.release();
+        })
+    }
+
+    #[track_caller]
+    fn pieces_and(&self, pieces: &[&[u8]], between: impl Fn(&mut Inbox, &mut Outbox)) -> Outcome {
         let mut endpoint = self.begin();
         let mut inbox = Inbox::new();
         for piece in pieces {
             let mut bytes = piece.to_vec();
             let mut input = Input::new(&mut bytes[..], &mut inbox);
             endpoint.take(&mut input, piece);
+            between(&mut inbox, &mut endpoint.outbox);
         }
         endpoint.end(&inbox)
     }

@@ -1,0 +1,85 @@
+//! What the benches share: sizes, payloads, frames, and how criterion runs.
+#![allow(dead_code, reason = "each bench takes what it needs")]
+
+use std::time::Duration;
+
+use criterion::Criterion;
+use ws_proto::frame::{Header, Opcode};
+use ws_proto::mask::MaskingKey;
+use ws_proto::{Outbox, Role};
+
+pub(crate) const SIZES: [usize; 8] = [8, 32, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20];
+
+pub(crate) const KEY: MaskingKey = MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]);
+
+/// Bytes that a read returns, unless a frame is longer: so many small frames lie behind one another.
+pub(crate) const READ_BYTES: usize = 16 << 10;
+
+pub(crate) fn criterion() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(30)
+}
+
+pub(crate) fn outbox(role: Role) -> Outbox {
+    match role {
+        Role::Client => Outbox::client([7; 32]),
+        Role::Server => Outbox::new(),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Binary,
+    Ascii,
+    /// Characters of one to four bytes.
+    Mixed,
+}
+
+impl Content {
+    pub(crate) const ALL: [Self; 3] = [Self::Binary, Self::Ascii, Self::Mixed];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Ascii => "ascii",
+            Self::Mixed => "utf8",
+        }
+    }
+
+    pub(crate) fn opcode(self) -> Opcode {
+        match self {
+            Self::Binary => Opcode::BINARY,
+            _ => Opcode::TEXT,
+        }
+    }
+
+    pub(crate) fn payload(self, len: usize) -> Vec<u8> {
+        let characters: &[&str] = match self {
+            Self::Binary => return (0..len).map(|i| ((i * 151) >> 2) as u8).collect(),
+            Self::Ascii => &["q", "u", "i", "c", "k", " "],
+            Self::Mixed => &["a", "é", "世", "b", "界", " ", "😀"],
+        };
+        let mut text = String::new();
+        for character in characters.iter().cycle() {
+            if text.len() + character.len() > len {
+                break;
+            }
+            text.push_str(character);
+        }
+        text.extend(std::iter::repeat_n('.', len - text.len()));
+        text.into_bytes()
+    }
+}
+
+/// A frame as the peer of this role sends it.
+pub(crate) fn frame(receiver: Role, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut header = Header::new(opcode, payload.len() as u64);
+    header.key = (receiver == Role::Server).then_some(KEY);
+    let mut frame = header.encode().to_vec();
+    let start = frame.len();
+    frame.extend_from_slice(payload);
+    header.key.unwrap_or_default().apply(&mut frame[start..]);
+    frame
+}
