@@ -1,0 +1,122 @@
+//! The connection: the same events, violation, status and replies however the stream is cut, in bounded work and with a
+//! bounded outbox.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ws_proto::frame::{Decoder, Opcode, Part, Rules};
+use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, Status, Violation};
+use ws_proto_fuzz::Case;
+
+fuzz_target!(|data: &[u8]| {
+    let Some(case) = Case::new(data) else { return };
+    case.assert_equal_however_cut(|pieces| run(&case, pieces));
+});
+
+/// Two frames that the connection sends by itself: a Pong of 125 bytes and a Close, both masked.
+const MOST_QUEUED_BYTES: usize = 131 + 8;
+
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    events: Vec<(Opcode, Vec<u8>)>,
+    /// With the number of bytes of the stream that prove it.
+    violation: Option<(Violation, usize)>,
+    status: Status,
+    reason: String,
+    sent: Vec<(Opcode, Vec<u8>)>,
+}
+
+fn run(case: &Case<'_>, pieces: &[&[u8]]) -> Outcome {
+    let role = if case.option(0) {
+        Role::Client
+    } else {
+        Role::Server
+    };
+    let mut config = Config::default();
+    config.automatic_pong = !case.option(1);
+    config.automatic_close = !case.option(2);
+    if !case.option(3) {
+        config.limits.max_frame_bytes = 200;
+        config.limits.max_message_bytes = 300;
+        config.limits.max_fragments = 5;
+        config.limits.max_control_frames = 4;
+    }
+    let mut connection = Connection::new(role, &config);
+    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([5; 32]));
+    let (mut events, mut violation) = (Vec::new(), None);
+    if case.option(4) {
+        connection.close(None, &mut outbox).expect("it is open");
+        outbox.consume(outbox.len());
+    }
+
+    let mut before = 0;
+    for piece in pieces {
+        let mut bytes = piece.to_vec();
+        let mut input = Input::new(&mut bytes[..], &mut inbox);
+        let mut calls_left = piece.len() + 3;
+        loop {
+            assert!(calls_left > 0, "called without end");
+            calls_left -= 1;
+            match connection.receive(&mut input, &mut outbox) {
+                Ok(true) => events.push(seen(input.event())),
+                Ok(false) => break assert_eq!(input.consumed(), piece.len()),
+                Err(new) => {
+                    assert_eq!(violation, None, "reported once");
+                    violation = Some((new, before + input.consumed()));
+                }
+            }
+            assert!(outbox.len() <= MOST_QUEUED_BYTES);
+        }
+        before += piece.len();
+    }
+    Outcome {
+        events,
+        violation,
+        status: connection.status(),
+        reason: inbox.close_reason().into(),
+        sent: sent(role, &mut outbox),
+    }
+}
+
+fn seen(event: Event<'_>) -> (Opcode, Vec<u8>) {
+    match event {
+        Event::Text(text) => {
+            assert!(std::str::from_utf8(text.as_bytes()).is_ok(), "a str is UTF-8");
+            (Opcode::TEXT, text.into())
+        }
+        Event::Binary(data) => (Opcode::BINARY, data.into()),
+        Event::Ping(data) => (Opcode::PING, data.into()),
+        Event::Pong(data) => (Opcode::PONG, data.into()),
+        Event::Close(close) => {
+            let body = close.map(|close| [&close.code.get().to_be_bytes(), close.reason.as_bytes()].concat());
+            (Opcode::CLOSE, body.unwrap_or_default())
+        }
+    }
+}
+
+/// The frames of the outbox, unmasked.
+fn sent(role: Role, outbox: &mut Outbox) -> Vec<(Opcode, Vec<u8>)> {
+    let mut decoder = Decoder::new(Rules::new(match role {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    }));
+    let mut sent: Vec<(Opcode, Vec<u8>)> = Vec::new();
+    while !outbox.is_empty() {
+        let mut bytes = outbox.bytes().to_vec();
+        outbox.consume(bytes.len());
+        let mut rest = &mut bytes[..];
+        loop {
+            let step = decoder.decode(rest).expect("what is sent is valid");
+            match step.part {
+                Part::More => break,
+                Part::Header(header) => sent.push((header.opcode, Vec::new())),
+                Part::Payload { range, .. } => {
+                    let (_, payload) = sent.last_mut().expect("a header came first");
+                    payload.extend_from_slice(&rest[range]);
+                }
+            }
+            rest = &mut rest[step.consumed..];
+        }
+    }
+    assert!(decoder.is_at_rest(), "only whole frames are sent");
+    sent
+}
