@@ -64,6 +64,18 @@ pub(crate) enum Found {
     Close(Option<CloseCode>),
 }
 
+impl Found {
+    /// A whole message.
+    #[inline]
+    pub(crate) fn message(text: bool, place: Place) -> Self {
+        if text {
+            Self::Text(place)
+        } else {
+            Self::Binary(place)
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     /// In the bytes given.

@@ -34,6 +34,7 @@ impl Connection {
         self.advance(bytes, cursor, inbox, outbox)
     }
 
+    #[inline(never)]
     fn advance(
         &mut self,
         bytes: &mut [u8],
@@ -42,71 +43,88 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         inbox.settle();
-        let found = match self.find(bytes, cursor, inbox, outbox) {
-            Ok(found) => found,
-            Err((violation, offset)) => {
-                cursor.found = Found::Nothing;
-                cursor.start = offset;
-                self.fail(violation, outbox);
-                return Err(violation);
-            }
-        };
-        cursor.found = found;
+        if self.take_short_message(bytes, cursor) {
+            return Ok(true);
+        }
+        cursor.found = Found::Nothing;
+        if let Err((violation, offset)) = self.find(bytes, cursor, inbox, outbox) {
+            cursor.start = offset;
+            self.fail(violation, outbox);
+            return Err(violation);
+        }
         Ok(!matches!(cursor.found, Found::Nothing))
     }
 
-    /// The next event behind the cursor.
+    /// The short way, which most messages take: one that is whole and has a 7-bit length. What is wrong
+    /// with it, if anything, is for [`find`](Self::find) to say.
+    #[inline]
+    fn take_short_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> bool {
+        let start = cursor.start;
+        if !self.is_receiving() {
+            return false;
+        }
+        let Some(short) = self
+            .decoder
+            .whole_short_message(&bytes[start..cursor.end], self.max_message_bytes)
+        else {
+            return false;
+        };
+        let range = start + short.payload.start..start + short.payload.end;
+        let payload = &mut bytes[range.clone()];
+        if !short.text {
+            short.key.apply(payload);
+        } else if !unmask_short_text(short.key, payload) {
+            return false;
+        }
+        self.control_frames = 0;
+        cursor.start = range.end;
+        cursor.found = Found::message(short.text, Place::Buffer(range));
+        true
+    }
+
+    /// Puts the next event behind the cursor into it, if there is one.
     fn find(
         &mut self,
         bytes: &mut [u8],
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<Found, Fault> {
-        loop {
-            if !matches!(self.phase, Phase::Open | Phase::Local) {
+    ) -> Result<(), Fault> {
+        while matches!(cursor.found, Found::Nothing) {
+            if !self.is_receiving() {
                 cursor.start = cursor.end;
-                return Ok(Found::Nothing);
+                break;
             }
             let start = cursor.start;
-            if let Some(short) = self
-                .decoder
-                .whole_short_message(&bytes[start..cursor.end], self.max_message_bytes)
-            {
-                let payload = start + short.payload.start..start + short.payload.end;
-                self.control_frames = 0;
-                cursor.start = payload.end;
-                return whole_message(bytes, payload, short.key, short.text);
-            }
             let room = self.max_message_bytes.saturating_sub(inbox.message_len() as u64);
             let step = self
                 .decoder
                 .split_within(&bytes[start..cursor.end], room)
                 .map_err(|(violation, at)| (violation, start + at))?;
             cursor.start = start + step.consumed;
-            let found = match step.part {
-                Part::More => return Ok(Found::Nothing),
+            match step.part {
+                Part::More => break,
                 Part::Header(header) => {
                     self.begin_frame(&header, inbox)
                         .map_err(|violation| (violation, cursor.start))?;
-                    continue;
                 }
                 Part::Payload { range, key, last } => {
-                    let piece = Piece {
-                        range: start + range.start..start + range.end,
-                        key,
-                        last,
-                    };
-                    match self.frame {
+                    let range = start + range.start..start + range.end;
+                    let piece = Piece { range, key, last };
+                    cursor.found = match self.frame {
                         FrameKind::Data { fin } => self.data(bytes, piece, fin, inbox)?,
                         control => self.control(control, bytes, piece, inbox, outbox)?,
-                    }
+                    };
                 }
-            };
-            if !matches!(found, Found::Nothing) {
-                return Ok(found);
             }
         }
+        Ok(())
+    }
+
+    /// Whether what the peer sends is looked at: until its Close frame, or until the connection was failed.
+    #[inline]
+    const fn is_receiving(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Local)
     }
 
     /// A header that the decoder let through: counts it.
@@ -151,7 +169,9 @@ impl Connection {
         let text = self.receiving == MessageKind::Text;
         let ends = last && fin;
         if ends && inbox.message_len() == 0 {
-            return whole_message(bytes, range, key.unwrap_or_default(), text);
+            let payload = &mut bytes[range.clone()];
+            unmask_whole(text, key, payload).map_err(|at| (Violation::InvalidUtf8, range.start + at))?;
+            return Ok(Found::message(text, Place::Buffer(range)));
         }
         inbox
             .extend(&bytes[range.clone()], key, self.decoder.remaining())
@@ -163,11 +183,7 @@ impl Connection {
             return Err((Violation::InvalidUtf8, range.end));
         }
         inbox.lend_message();
-        Ok(if text {
-            Found::Text(Place::Inbox)
-        } else {
-            Found::Binary(Place::Inbox)
-        })
+        Ok(Found::message(text, Place::Inbox))
     }
 
     /// Payload data of a control frame, which may lie between the fragments of a message.
@@ -286,26 +302,29 @@ struct Piece {
     last: bool,
 }
 
-/// A message that lies whole in the bytes given: unmasked and validated in place.
-#[inline]
-fn whole_message(
-    bytes: &mut [u8],
-    range: core::ops::Range<usize>,
-    key: MaskingKey,
-    text: bool,
-) -> Result<Found, Fault> {
-    let payload = &mut bytes[range.clone()];
+/// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its
+/// octets prove that.
+fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
+    let key = key.unwrap_or_default(); // zero changes nothing
     if !text {
         key.apply(payload);
-        return Ok(Found::Binary(Place::Buffer(range)));
+        return Ok(());
     }
     let mut validator = Validator::new();
-    validator
-        .unmask(key, payload)
-        .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
+    validator.unmask(key, payload).map_err(|error| error.offset + 1)?;
     if validator.is_complete() {
-        Ok(Found::Text(Place::Buffer(range)))
+        Ok(())
     } else {
-        Err((Violation::InvalidUtf8, range.end))
+        Err(payload.len())
     }
+}
+
+/// Unmasks a short text; whether it is valid. It stays masked if not.
+#[inline(never)]
+fn unmask_short_text(key: MaskingKey, text: &mut [u8]) -> bool {
+    let valid = key.apply_and_check_ascii(text) || core::str::from_utf8(text).is_ok();
+    if !valid {
+        key.apply(text);
+    }
+    valid
 }

@@ -194,7 +194,7 @@ impl Decoder {
         let key = if mask == 0 {
             [0; 4]
         } else {
-            [bytes[2], bytes[3], bytes[4], bytes[5]]
+            *bytes[2..].first_chunk()?
         };
         Some(ShortMessage {
             text: first & !FIN == Opcode::TEXT.get(),
