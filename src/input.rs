@@ -42,7 +42,7 @@ pub struct Input<B, I = Inbox> {
 }
 
 /// Where an [`Input`] stands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cursor {
     /// Bytes before `start` are used up, bytes from `end` on are not filled.
     pub(crate) start: usize,
@@ -51,9 +51,8 @@ pub(crate) struct Cursor {
 }
 
 /// The event found last, as a place and not a borrow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) enum Found {
-    #[default]
     Nothing,
     /// Validated in the same call that found it.
     Text(Place),
@@ -87,24 +86,28 @@ pub(crate) enum Place {
 impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// Input of which all `bytes` have been received.
     pub fn new(bytes: B, inbox: I) -> Self {
-        let end = bytes.bytes().len();
-        Self {
-            buffer: bytes,
-            inbox,
-            cursor: Cursor {
-                start: 0,
-                end,
-                found: Found::Nothing,
-            },
-        }
+        let filled = 0..bytes.bytes().len();
+        Self::with_filled(bytes, filled, inbox)
     }
 
     /// Input with a buffer to read into, of which nothing is filled.
     pub fn with_space(buffer: B, inbox: I) -> Self {
+        Self::with_filled(buffer, 0..0, inbox)
+    }
+
+    /// Input with a buffer to read into, of which this range was received: behind the head of an opening
+    /// handshake, for instance. What lies beyond the buffer does not count.
+    pub fn with_filled(buffer: B, filled: Range<usize>, inbox: I) -> Self {
+        let end = filled.end.min(buffer.bytes().len());
+        let cursor = Cursor {
+            start: filled.start.min(end),
+            end,
+            found: Found::Nothing,
+        };
         Self {
             buffer,
             inbox,
-            cursor: Cursor::default(),
+            cursor,
         }
     }
 

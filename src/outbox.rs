@@ -143,7 +143,7 @@ impl Outbox {
     }
 
     /// Forgets the first `n` of [`bytes`](Self::bytes): the transport has taken them. More than there are
-    /// counts as all.
+    /// counts as all. A Pong that waited for its turn may move up, so that bytes may wait again.
     pub fn consume(&mut self, n: usize) {
         self.start += n.min(self.len()) as u32; // 32 bits count them all: see `push`
         let pong_is_going_out = self.pong < self.start;

@@ -215,6 +215,7 @@ pub enum Transport {
     Keep,
     /// Shut down writing and go on reading until the end of the stream, for a few seconds at most: the
     /// connection was failed, and closing at once could reset the transport before the peer has read why.
+    /// It is said again until [`Connection::receive_eof`].
     ShutdownWrite,
     /// Close it: the closing handshake is complete, or the transport has ended.
     ///

@@ -108,6 +108,12 @@ impl<'a> RequestHead<'a> {
         self.target
     }
 
+    /// The target up to its query, for embedders that serve plain HTTP too.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
     /// The minor version of HTTP: 1 for HTTP/1.1.
     #[must_use]
     pub fn minor_version(&self) -> u8 {
@@ -124,8 +130,8 @@ impl<'a> RequestHead<'a> {
     ///
     /// # Errors
     ///
-    /// The first check that fails. [`RequestError::NotWebSocket`] and [`RequestError::MethodNotGet`] are those that an
-    /// embedder may answer with plain HTTP instead.
+    /// The first check that fails. [`RequestError::NotWebSocket`], [`RequestError::MethodNotGet`] and
+    /// [`RequestError::Http10`] are those that an embedder may answer with plain HTTP instead.
     pub fn upgrade(&self) -> Result<Request<'a>, RequestError> {
         let (known, fields) = (&self.known, self.fields);
         // RFC 9110 §7.8: Upgrade in an HTTP/1.0 request is ignored.

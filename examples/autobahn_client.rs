@@ -1,0 +1,64 @@
+//! Runs every case of an Autobahn fuzzing server, and asks it for its report.
+//!
+//! ```text
+//! cargo run --release --example autobahn_client -- ws://127.0.0.1:9001/
+//! ```
+//!
+//! The server judges; the exit code is 0 if all cases were run and 1 if the server could not be talked to.
+
+mod common;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use common::{Client, Result};
+use ws_proto::Event;
+use ws_proto::handshake::Url;
+
+/// The name that the report is filed under.
+const AGENT: &str = "ws-proto";
+
+/// How long a case may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    common::run("autobahn_client", run_cases)
+}
+
+fn run_cases(server: &Url<'_>) -> Result<()> {
+    let count = case_count(server)?;
+    let mut out = io::stdout();
+    for case in 1..=count {
+        write!(out, "\rcase {case} of {count}")?;
+        out.flush()?;
+        // Most cases break a rule, and end as errors should: that is for the server to judge.
+        let result = connect(server, &format!("runCase?case={case}&agent={AGENT}"))
+            .and_then(|mut client| client.echo());
+        if let Err(error) = result
+            && error.is::<io::Error>()
+        {
+            writeln!(out, ": {error}")?;
+        }
+    }
+    connect(server, &format!("updateReports?agent={AGENT}"))?.echo()?;
+    writeln!(out, "\r{count} cases run, and reported as {AGENT}")?;
+    Ok(())
+}
+
+/// How many cases the server has: a text message says so.
+fn case_count(server: &Url<'_>) -> Result<u32> {
+    let mut client = connect(server, "getCaseCount")?;
+    let mut count = None;
+    while client.receive()? {
+        if let Event::Text(text) = client.input.event() {
+            count = text.parse().ok();
+        }
+    }
+    count.ok_or_else(|| "the server did not say how many cases it has".into())
+}
+
+fn connect(server: &Url<'_>, resource: &str) -> Result<Client> {
+    let url = format!("ws://{}/{resource}", server.authority());
+    Client::connect(&Url::parse(&url)?, Some(PATIENCE))
+}

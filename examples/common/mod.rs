@@ -1,0 +1,235 @@
+//! What the client examples share: a blocking client over one `TcpStream`, and the command line around it.
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::{Arg, ValueExt};
+use ws_proto::handshake::{self, Answer, ClientRequest, Url};
+use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, State, Transport, Violation};
+
+/// How long to wait for the transport, for the answer to the request, and for the end of the connection.
+const CONNECTING: Duration = Duration::from_secs(10);
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Length of the read buffer.
+const READ_BYTES: usize = 64 << 10;
+
+/// Enough for 16 MiB in fragments of 16 bytes.
+const MAX_FRAGMENTS: u32 = 1 << 20;
+
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A client's connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    connection: Connection,
+    /// The read buffer, and the beginning of a message that is not complete yet.
+    pub(crate) input: Input<Vec<u8>>,
+    outbox: Outbox,
+    violation: Option<Violation>,
+}
+
+impl Client {
+    /// Connects and does the opening handshake. Later waits for the peer, to read and to write, take
+    /// `patience` at most.
+    pub(crate) fn connect(url: &Url<'_>, patience: Option<Duration>) -> Result<Self> {
+        let mut stream = connect(url)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(CONNECTING))?;
+        stream.set_write_timeout(Some(CONNECTING))?;
+        let mut outbox = Outbox::client_from_os()?;
+        let input = open(url, &mut stream, &mut outbox)?;
+        stream.set_read_timeout(patience)?;
+        stream.set_write_timeout(patience)?;
+        let mut config = Config::default();
+        config.limits.max_fragments = MAX_FRAGMENTS;
+        let connection = Connection::new(Role::Client, &config);
+        Ok(Self {
+            stream,
+            connection,
+            input,
+            outbox,
+            violation: None,
+        })
+    }
+
+    /// Sends every message back until the connection is closed.
+    pub(crate) fn echo(&mut self) -> Result<()> {
+        while self.receive()? {
+            match self.input.event() {
+                Event::Text(text) => self.connection.send_text(text, &mut self.outbox)?,
+                Event::Binary(data) => self.connection.send_binary(data, &mut self.outbox)?,
+                Event::Ping(_) | Event::Pong(_) | Event::Close(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the next event, which is in `input` then: `false` once the connection is closed. Any end that was
+    /// not clean is an error, which says why.
+    pub(crate) fn receive(&mut self) -> Result<bool> {
+        let ended = self.advance();
+        match (ended, self.violation) {
+            (Ok(true), _) => Ok(true),
+            // What the peer did wrong explains what came of it.
+            (_, Some(violation)) => Err(violation.into()),
+            (Err(error), None) => Err(in_words(error)),
+            (Ok(false), None) if self.connection.status().clean => Ok(false),
+            (Ok(false), None) => Err("end of stream without the closing handshake".into()),
+        }
+    }
+
+    /// Moves bytes until there is an event, or the end.
+    fn advance(&mut self) -> io::Result<bool> {
+        self.flush()?; // what the event before led to
+        loop {
+            match self.connection.receive(&mut self.input, &mut self.outbox) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                // Our Close frame says why. It is to arrive before the transport ends.
+                Err(violation) => self.violation = Some(violation),
+            }
+            self.flush()?;
+            match self.connection.transport(&self.outbox) {
+                Transport::Keep => {}
+                Transport::ShutdownWrite => self.stream.shutdown(Shutdown::Write)?,
+                Transport::Close => return Ok(false),
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Writes all that waits. What was written may make room for more.
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.outbox.is_empty() {
+            self.stream.write_all(self.outbox.bytes())?;
+            self.outbox.consume(self.outbox.len());
+        }
+        Ok(())
+    }
+
+    /// Reads once.
+    fn fill(&mut self) -> io::Result<()> {
+        let closing = self.connection.status().state == State::Closing;
+        if closing {
+            self.stream.set_read_timeout(Some(CLOSING))?;
+        }
+        match read(&mut self.stream, self.input.space()) {
+            // In the end, a reset or too long a wait is as good as the end of the stream.
+            Ok(0) => self.connection.receive_eof(&self.outbox),
+            Err(_) if closing => self.connection.receive_eof(&self.outbox),
+            Ok(n) => self.input.filled(n),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// Connects to the first address of the host that answers.
+fn connect(url: &Url<'_>) -> Result<TcpStream> {
+    let host = url.host().trim_matches(['[', ']']);
+    let mut error = io::Error::new(ErrorKind::NotFound, "the host has no address");
+    let addrs = (host, url.port()).to_socket_addrs();
+    for addr in addrs.map_err(|error| format!("cannot find {host}: {error}"))? {
+        match TcpStream::connect_timeout(&addr, CONNECTING) {
+            Ok(stream) => return Ok(stream),
+            Err(failed) => error = failed,
+        }
+    }
+    Err(format!("cannot connect to {}: {error}", url.authority()).into())
+}
+
+/// The opening handshake. What the server sent behind its answer is the first input.
+fn open(url: &Url<'_>, stream: &mut TcpStream, outbox: &mut Outbox) -> Result<Input<Vec<u8>>> {
+    let mut handshake = handshake::Client::start(&ClientRequest::new(*url), outbox)?;
+    stream.write_all(outbox.bytes())?;
+    outbox.consume(outbox.len());
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let n = read(stream, &mut buffer).map_err(in_words)?;
+        if n == 0 {
+            return Err(handshake.receive_eof().into());
+        }
+        let reply = handshake.receive(&buffer[..n])?;
+        match reply.answer {
+            None => {}
+            Some(Answer::Refused(head)) => {
+                return Err(format!("the server answered with HTTP status {}", head.status()).into());
+            }
+            Some(Answer::Open(_)) => {
+                let rest = &buffer[reply.consumed..n];
+                let mut input = Input::with_space(vec![0; READ_BYTES], Inbox::new());
+                input.space()[..rest.len()].copy_from_slice(rest);
+                input.filled(rest.len());
+                return Ok(input);
+            }
+        }
+    }
+}
+
+/// Reads once, whatever interrupts.
+fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// An error of the transport. Blocking sockets say of a timeout that they would block.
+fn in_words(error: io::Error) -> Box<dyn Error> {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            io::Error::new(ErrorKind::TimedOut, "the peer was silent for too long").into()
+        }
+        _ => error.into(),
+    }
+}
+
+/// A program that takes one URL: exit code 0; or 1 if `work` fails, 2 if the command line is wrong, and a line on
+/// stderr that says why.
+pub(crate) fn run(name: &str, work: impl FnOnce(&Url<'_>) -> Result<()>) -> ExitCode {
+    let (done, failure) = match argument() {
+        Ok(Some(text)) => match parse(&text) {
+            Ok(url) => (work(&url), 1),
+            Err(error) => (Err(error), 2),
+        },
+        Ok(None) => (help(name).map_err(Into::into), 1),
+        Err(error) => (Err(error.into()), 2),
+    };
+    if let Err(error) = done {
+        let _ = writeln!(io::stderr(), "{name}: {error}");
+        return ExitCode::from(failure);
+    }
+    ExitCode::SUCCESS
+}
+
+/// The URL on the command line; `None` if help is asked for.
+fn argument() -> std::result::Result<Option<String>, lexopt::Error> {
+    let mut url = None;
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Value(value) if url.is_none() => url = Some(value.string()?),
+            Arg::Long("help") | Arg::Short('h') => return Ok(None),
+            other => return Err(other.unexpected()),
+        }
+    }
+    url.map(Some)
+        .ok_or_else(|| "a URL is missing, such as ws://127.0.0.1:9001/".into())
+}
+
+fn help(name: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "Usage: {name} ws://HOST[:PORT]/[PATH]")
+}
+
+fn parse(text: &str) -> Result<Url<'_>> {
+    match Url::parse(text)? {
+        url if url.is_secure() => Err("wss needs TLS, which this example does not have".into()),
+        url => Ok(url),
+    }
+}

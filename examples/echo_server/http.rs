@@ -1,0 +1,94 @@
+//! What is answered to a request: an upgrade at any path, the page at `/`, and 404 elsewhere.
+
+use ws_proto::Outbox;
+use ws_proto::handshake::{Accept, AnswerError, Field, Request, RequestError, RequestHead, Response};
+
+/// Everything on one page, for the file to be opened by one request.
+const PAGE: &str = include_str!("page.html");
+
+/// The page loads nothing, and talks to this server alone.
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
+    connect-src 'self' ws:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Longest id of a connection that is watched, in bytes.
+const MAX_ID_BYTES: usize = 64;
+
+/// What a request was answered with; it is in the outbox.
+pub(crate) enum Answer<'a> {
+    /// 101. Messages are to be sent back; by the id, others may watch.
+    Echo { id: Option<&'a str> },
+    /// 101. The frames of the connection with this id are to be shown.
+    Watch { id: &'a str },
+    /// A response with this status, which is all.
+    Response(u16),
+}
+
+/// Answers a request. Errors mean that this file asks for what may not be written.
+pub(crate) fn answer<'a>(head: &RequestHead<'a>, outbox: &mut Outbox) -> Result<Answer<'a>, AnswerError> {
+    match head.upgrade() {
+        Ok(request) => upgrade(&request, outbox),
+        // Not a request for WebSocket, or not one that HTTP lets upgrade.
+        Err(RequestError::NotWebSocket | RequestError::MethodNotGet | RequestError::Http10)
+            if matches!(head.method(), "GET" | "HEAD") =>
+        {
+            document(head, outbox)
+        }
+        Err(error) => {
+            error.refuse(outbox);
+            Ok(Answer::Response(error.status()))
+        }
+    }
+}
+
+fn upgrade<'a>(request: &Request<'a>, outbox: &mut Outbox) -> Result<Answer<'a>, AnswerError> {
+    let id = request
+        .query()
+        .and_then(|query| query.strip_prefix("id="))
+        .filter(|id| id.len() <= MAX_ID_BYTES);
+    let answer = match (request.path(), id) {
+        ("/tap", Some(id)) => Answer::Watch { id },
+        ("/echo", id) => Answer::Echo { id },
+        _ => Answer::Echo { id: None },
+    };
+    // An echo is no secret. What a connection carries is: pages of other sites may not watch (RFC 6455 §10.2).
+    let foreign = request.origin().is_some() && !request.is_same_origin(false);
+    if foreign && matches!(answer, Answer::Watch { .. }) {
+        request.reject(
+            &Response {
+                status: 403,
+                fields: &[],
+                body: b"",
+            },
+            outbox,
+        )?;
+        return Ok(Answer::Response(403));
+    }
+    request.accept(&Accept::default(), outbox)?;
+    Ok(answer)
+}
+
+fn document(head: &RequestHead<'_>, outbox: &mut Outbox) -> Result<Answer<'static>, AnswerError> {
+    let (status, kind, body) = match head.path() {
+        "/" => (200, "text/html; charset=utf-8", PAGE),
+        _ => (
+            404,
+            "text/plain; charset=utf-8",
+            "The page is at /; WebSocket connections are taken at any path.\n",
+        ),
+    };
+    let fields = [
+        Field::new("Content-Type", kind),
+        Field::new("Content-Security-Policy", POLICY),
+        Field::new("X-Content-Type-Options", "nosniff"),
+        Field::new("Referrer-Policy", "no-referrer"),
+        Field::new("Cache-Control", "no-store"),
+    ];
+    let body = if head.method() == "HEAD" { "" } else { body };
+    Response {
+        status,
+        fields: &fields,
+        body: body.as_bytes(),
+    }
+    .write(outbox)?;
+    Ok(Answer::Response(status))
+}

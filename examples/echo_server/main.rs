@@ -1,0 +1,50 @@
+//! An echo server on one thread, to look at: opened with a browser, the same port serves a page that
+//! shows each frame as the codec saw it.
+//!
+//! ```text
+//! cargo run --release --example echo_server -- [--addr 127.0.0.1:9001] [--max-message-bytes N] [--quiet]
+//! ```
+//!
+//! Where to look, if you want to embed the crate in a readiness loop of your own: `peer.rs` is one
+//! connection, with the receive loop; `server.rs` is the event loop around it; `http.rs` answers the
+//! opening handshake; `tap.rs` stands beside a connection and splits its bytes into frames.
+
+mod http;
+mod options;
+mod peer;
+mod server;
+mod tap;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use options::{Command, Options};
+use server::Server;
+
+fn main() -> ExitCode {
+    let done = match options::parse() {
+        Ok(Command::Help) => io::stdout().write_all(options::HELP.as_bytes()),
+        Ok(Command::Serve(options)) => serve(options),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "echo_server: {error} (--help says more)");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "echo_server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(options: Options) -> io::Result<()> {
+    let mut server = Server::bind(options)?;
+    let addr = server.local_addr()?;
+    writeln!(
+        io::stdout(),
+        "ws-proto echo server: ws://{addr}/ (page: http://{addr}/)"
+    )?;
+    server.run()
+}

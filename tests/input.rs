@@ -1,0 +1,65 @@
+//! The ways to give bytes to a connection.
+#![cfg(feature = "alloc")]
+
+use ws_proto::handshake::{Answer, Client, ClientRequest, HeadLimits, Server, Url};
+use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
+
+/// HC-18: frames that come in the same read as the response are not lost.
+#[test]
+fn s4_1_frames_behind_the_response_stay_in_the_buffer() {
+    let mut outbox = Outbox::client([7; 32]);
+    let url = Url::parse("ws://server.example.com/chat").unwrap();
+    let request = ClientRequest::new(url);
+    let mut client = Client::start_with_nonce(&request, *b"the sample nonce", &mut outbox).unwrap();
+    outbox.consume(usize::MAX);
+
+    let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let received = [&head[..], b"\x81\x05Hello\x81\x03by"].concat();
+    let mut buffer = [0; 256];
+    buffer[..received.len()].copy_from_slice(&received);
+    let reply = client.receive(&buffer[..received.len()]).unwrap();
+    assert!(matches!(reply.answer, Some(Answer::Open(_))));
+    let behind = reply.consumed..received.len();
+
+    let mut connection = Connection::new(Role::Client, &Config::default());
+    let mut input = Input::with_filled(buffer, behind, Inbox::new());
+    assert!(connection.receive(&mut input, &mut outbox).unwrap());
+    assert_eq!(input.event(), Event::Text("Hello"));
+    assert!(!connection.receive(&mut input, &mut outbox).unwrap());
+    input.space()[0] = b'e';
+    input.filled(1);
+    assert!(connection.receive(&mut input, &mut outbox).unwrap());
+    assert_eq!(input.event(), Event::Text("bye"));
+}
+
+#[test]
+fn s4_1_what_is_filled_ends_with_the_buffer() {
+    for (filled, expected) in [(0..9, 4), (2..9, 2), (9..3, 0), (7..9, 0)] {
+        let mut input = Input::with_filled([0x8a, 0, 0x8a, 0], filled.clone(), Inbox::new());
+        let mut connection = Connection::new(Role::Client, &Config::default());
+        let before = input.consumed();
+        while connection.receive(&mut input, &mut Outbox::new()).unwrap() {}
+        assert_eq!(input.consumed() - before, expected, "{filled:?}");
+    }
+}
+
+#[test]
+fn s4_2_1_a_plain_request_has_a_path() {
+    for (target, path) in [("/", "/"), ("/a?b?c", "/a"), ("/?", "/")] {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut server = Server::new(HeadLimits::default());
+        let head = server.receive(bytes.as_bytes()).unwrap().head.unwrap();
+        assert_eq!((head.target(), head.path()), (target, path));
+    }
+}
+
+/// Without an event, what is lent asks for nothing.
+#[test]
+fn s5_5_3_no_event_is_an_empty_pong() {
+    let mut input = Input::new(*b"\x81\x01", Inbox::new());
+    assert_eq!(input.event(), Event::Pong(b""));
+    let mut connection = Connection::new(Role::Client, &Config::default());
+    assert!(!connection.receive(&mut input, &mut Outbox::new()).unwrap());
+    assert_eq!((input.event(), input.event_range()), (Event::Pong(b""), None));
+}
