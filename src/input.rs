@@ -34,6 +34,137 @@ pub enum Event<'a> {
 ///   connections. Call `Connection::receive` until it returns `false`; nothing is left in the bytes then.
 /// - [`Input::with_space`] for a runtime that keeps a buffer: read into [`space`](Self::space), then say how
 ///   much came by [`filled`](Self::filled).
+///
+/// # The receive loop, in three shapes
+///
+/// A readiness loop shares one read buffer between all connections; nothing is kept for an idle one:
+///
+/// ```
+/// # use std::io::{self, Read, Write};
+/// use ws_proto::{Connection, Event, Inbox, Input, Outbox};
+///
+/// fn on_readable(
+///     socket: &mut (impl Read + Write),
+///     buffer: &mut [u8],
+///     connection: &mut Connection,
+///     inbox: &mut Inbox,
+///     outbox: &mut Outbox,
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     let n = socket.read(buffer)?;
+///     let mut input = Input::new(&mut buffer[..n], inbox);
+///     while connection.receive(&mut input, outbox)? {
+///         match input.event() {
+///             Event::Text(text) => connection.send_text(text, outbox)?,
+///             Event::Binary(data) => connection.send_binary(data, outbox)?,
+///             Event::Close(_) | Event::Ping(_) | Event::Pong(_) => {} // answered already
+///         }
+///     }
+///     let written = socket.write(outbox.bytes())?;
+///     outbox.consume(written);
+///     Ok(())
+/// }
+/// # use ws_proto::{Config, Role};
+/// # struct Socket(&'static [u8], Vec<u8>);
+/// # impl Read for Socket { fn read(&mut self, b: &mut [u8]) -> io::Result<usize> { self.0.read(b) } }
+/// # impl Write for Socket {
+/// #     fn write(&mut self, b: &[u8]) -> io::Result<usize> { self.1.write(b) }
+/// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+/// # }
+/// # let mut socket = Socket(b"\x81\x81\0\0\0\0a\x82\x81\0\0\0\0b", Vec::new());
+/// # let mut connection = Connection::new(Role::Server, &Config::default());
+/// # on_readable(&mut socket, &mut [0; 64], &mut connection, &mut Inbox::new(), &mut Outbox::new()).unwrap();
+/// # assert_eq!(socket.1, b"\x81\x01a\x82\x01b");
+/// ```
+///
+/// A runtime that keeps its bytes lets the `Input` own buffer and inbox; an async `next` may lend:
+///
+/// ```
+/// use ws_proto::{Connection, Event, Input, Outbox};
+///
+/// struct WebSocket<S> {
+///     socket: S,
+///     connection: Connection,
+///     input: Input<Vec<u8>>,
+///     outbox: Outbox,
+/// }
+/// # trait Socket {
+/// #     async fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize>;
+/// #     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize>;
+/// # }
+/// # type Error = Box<dyn std::error::Error>;
+///
+/// impl<S: Socket> WebSocket<S> {
+///     async fn next(&mut self) -> Result<Event<'_>, Error> {
+///         while !self.connection.receive(&mut self.input, &mut self.outbox)? {
+///             self.flush().await?;
+///             self.fill().await?;
+///         }
+///         Ok(self.input.event())
+///     }
+///
+///     async fn fill(&mut self) -> Result<(), Error> {
+///         let n = self.socket.read(self.input.space()).await?;
+///         self.input.filled(n);
+///         if n > 0 { Ok(()) } else { Err("end of stream".into()) }
+///     }
+///
+///     async fn flush(&mut self) -> Result<(), Error> {
+///         while !self.outbox.is_empty() {
+///             let n = self.socket.write(self.outbox.bytes()).await?;
+///             self.outbox.consume(n);
+///         }
+///         Ok(())
+///     }
+/// }
+/// # use ws_proto::{Config, Inbox, Role};
+/// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+/// # struct Loopback(&'static [u8]);
+/// # impl Socket for Loopback {
+/// #     async fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> { std::io::Read::read(&mut self.0, space) }
+/// #     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { Ok(bytes.len()) }
+/// # }
+/// # let mut socket = WebSocket {
+/// #     socket: Loopback(b"\x81\x05Hello"),
+/// #     connection: Connection::new(Role::Client, &Config::default()),
+/// #     input: Input::with_space(vec![0; 4], Inbox::new()),
+/// #     outbox: Outbox::client([7; 32]),
+/// # };
+/// # let Poll::Ready(event) = pin!(socket.next()).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
+/// # assert_eq!(event.unwrap(), Event::Text("Hello"));
+/// ```
+///
+/// An owner of reference-counted memory asks where the event lies and splits the message off without a copy:
+///
+/// ```
+/// use bytes::{Bytes, BytesMut};
+/// use ws_proto::{Connection, Event, Inbox, Input, Outbox, Violation};
+///
+/// /// The next binary message of `received`; the bytes of what is returned, and of what was skipped, are gone from it.
+/// fn next_binary(
+///     received: &mut BytesMut,
+///     connection: &mut Connection,
+///     inbox: &mut Inbox,
+///     outbox: &mut Outbox,
+/// ) -> Result<Option<Bytes>, Violation> {
+///     let mut input = Input::new(&mut received[..], inbox);
+///     while connection.receive(&mut input, outbox)? {
+///         let Event::Binary(data) = input.event() else { continue };
+///         let range = input.event_range();
+///         let gathered = if range.is_none() { Bytes::copy_from_slice(data) } else { Bytes::new() };
+///         let consumed = input.consumed();
+///         let used = received.split_to(consumed).freeze();
+///         return Ok(Some(range.map_or(gathered, |range| used.slice(range))));
+///     }
+///     received.clear();
+///     Ok(None)
+/// }
+/// # use ws_proto::{Config, Role};
+/// # let mut received = BytesMut::from(&b"\x82\x03abc\x81\x01x\x82\x02de\x82"[..]);
+/// # let mut connection = Connection::new(Role::Client, &Config::default());
+/// # let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([7; 32]));
+/// # let mut next = || next_binary(&mut received, &mut connection, &mut inbox, &mut outbox).unwrap();
+/// # assert_eq!((next().as_deref(), next().as_deref(), next()), (Some(&b"abc"[..]), Some(&b"de"[..]), None));
+/// ```
 #[derive(Debug)]
 pub struct Input<B, I = Inbox> {
     buffer: B,

@@ -2,6 +2,7 @@
 //! is idle, and never more than what was received (RFC 6455 §10.4).
 //!
 //! The allocator counts for each thread by itself, so that tests running beside each other do not mix.
+#![cfg(feature = "alloc")]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

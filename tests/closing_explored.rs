@@ -3,6 +3,7 @@
 //! connections say closes both sides.
 //!
 //! Histories that lead to the same state have the same future, so that each state is followed once.
+#![cfg(feature = "alloc")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, HashMap};

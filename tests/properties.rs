@@ -1,5 +1,6 @@
 //! Properties of the receiving side: what went in comes out, however it is fragmented and cut; and any bytes at all have
 //! one outcome, in bounded work, that the frame decoder agrees with.
+#![cfg(feature = "alloc")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use proptest::prelude::*;
