@@ -75,6 +75,51 @@ impl CloseCode {
     pub const fn may_be_sent_by(self, role: Role) -> bool {
         self.may_be_received() && !(matches!(role, Role::Server) && self.0 == Self::MANDATORY_EXTENSION.0)
     }
+
+    /// Whether a client whose connection ended with this code does well to come back by itself.
+    ///
+    /// | code | answer | why |
+    /// | --- | --- | --- |
+    /// | 1000 | never | the purpose is fulfilled; a new one is the application's to have |
+    /// | 1001, 1012 | later | the server shuts down or restarts, and all its clients come back at once |
+    /// | 1002, 1003, 1007 | never | what the client sends is not understood, and will not be the next time |
+    /// | 1008, 3000, 3003 | never | it is not let in, or was sent away: as it is, with these credentials |
+    /// | 1009 | never | the message that is too big would be sent again; without it there is nothing against coming back |
+    /// | 1010 | never | the server has not learnt the extension meanwhile |
+    /// | 1005, 1006 | soon | no reason was given, or the transport was lost |
+    /// | 1011, 1014 | later | the server, or one behind it, is in trouble |
+    /// | 1013 | later | the server is overloaded, and says so |
+    /// | 1015 | later | a certificate is not renewed, nor a configuration mended, within seconds |
+    /// | 3008 | soon | something took too long |
+    /// | any other | soon | nothing is known against it |
+    ///
+    /// 4000 to 4999 mean what the application says (RFC 6455 §7.4.2): look at those first. A client that failed the
+    /// connection itself has no code but 1006: it asks that of the [`Violation`]'s own [code](Violation::close_code).
+    ///
+    /// ```
+    /// use ws_proto::{CloseCode, Reconnect, Violation};
+    ///
+    /// assert_eq!(CloseCode::ABNORMAL.reconnect(), Reconnect::Soon);
+    /// assert_eq!(Violation::MaskedFrame.close_code().reconnect(), Reconnect::Never);
+    /// ```
+    pub const fn reconnect(self) -> Reconnect {
+        match self.0 {
+            1000 | 1002 | 1003 | 1007..=1010 | 3000 | 3003 => Reconnect::Never,
+            1001 | 1011..=1015 => Reconnect::Later,
+            _ => Reconnect::Soon,
+        }
+    }
+}
+
+/// Whether to connect again, by the way a connection ended: see [`CloseCode::reconnect`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reconnect {
+    /// Not without a change: the same would happen again, or nothing is left to do.
+    Never,
+    /// After more than the usual delay, for instance 5 s more: the server asks for time, or needs some.
+    Later,
+    /// After the usual delay (RFC 6455 §7.2.3), which is random and grows with each failure.
+    Soon,
 }
 
 impl fmt::Debug for CloseCode {

@@ -64,8 +64,8 @@ pub enum Violation {
     /// A message in more fragments than `max_fragments` (RFC 6455 §10.4).
     #[error("the peer sent a message over the limit of fragments per message")]
     TooManyFragments,
-    /// More than `max_control_frames` between two data frames (RFC 6455 §10.4).
-    #[error("the peer sent too many control frames between two data frames")]
+    /// More than `max_control_frames` in a window of received bytes (RFC 6455 §10.4).
+    #[error("the peer sent too many control frames for what else it sent")]
     TooManyControlFrames,
 }
 
@@ -100,12 +100,18 @@ pub enum SendError {
     /// A reason of more than 123 bytes (RFC 6455 §5.5).
     #[error("a close reason has at most 123 bytes")]
     ReasonTooLong,
-    /// A message was begun and not finished (RFC 6455 §5.4).
-    #[error("the fragmented message before is not finished")]
+    /// A message, or a frame of it, was begun and not finished (RFC 6455 §5.4).
+    #[error("the message begun before is not finished")]
     MessageUnfinished,
     /// There is no message to continue or to finish (RFC 6455 §5.4).
-    #[error("no fragmented message has been begun")]
+    #[error("no message has been begun")]
     NoMessage,
+    /// More payload data than the frame was begun with.
+    #[error("the frame was begun with less payload data")]
+    FrameTooLong,
+    /// A client cannot send this way, since its frames are masked (RFC 6455 §5.1, §10.3).
+    #[error("a client's frames are masked, which this way of sending does not do")]
+    MustMask,
     /// Text in pieces that is not UTF-8, or ends inside a character (RFC 6455 §5.6).
     #[error("the text is not valid UTF-8")]
     InvalidUtf8,

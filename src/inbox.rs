@@ -75,6 +75,30 @@ impl Inbox {
         self.len() == 0
     }
 
+    /// The bytes kept of a message, and behind them those of a control frame, that are not complete yet: the other half
+    /// of what [`Connection::to_bytes`](crate::Connection::to_bytes) gives.
+    pub fn unfinished(&self) -> &[u8] {
+        &self.bytes[..self.len()]
+    }
+
+    /// An inbox with these bytes, the last `control_len` of which are a control frame's. `None` if they cannot be.
+    pub(crate) fn resume(bytes: &[u8], control_len: u8, text: bool) -> Option<Self> {
+        let message = bytes.get(..bytes.len().checked_sub(usize::from(control_len))?)?;
+        if usize::from(control_len) > MAX_CONTROL_BYTES {
+            return None;
+        }
+        let mut inbox = Self::new();
+        inbox.begin(text);
+        inbox.extend(message, None, 0).ok()?;
+        inbox.extend_control(&bytes[message.len()..], None);
+        Some(inbox)
+    }
+
+    /// Bytes kept of a control frame.
+    pub(crate) fn control_len(&self) -> u8 {
+        self.control_len
+    }
+
     /// Gives all heap memory back if nothing is kept. Later messages take it anew.
     ///
     /// Call it when a connection goes idle, and not while an event is in use.
@@ -149,6 +173,31 @@ impl Inbox {
             }
         }
         Ok(())
+    }
+
+    /// Unmasks the next bytes of a text that is lent in pieces, where they are, and validates them. The beginning of a
+    /// character at their end is kept: how many octets that is.
+    pub(crate) fn unmask_around(&mut self, key: MaskingKey, text: &mut [u8]) -> Result<usize, InvalidUtf8> {
+        // What is kept of the last piece is to be completed first, by `extend`.
+        if !self.may_end() {
+            self.validator = Validator::new();
+        }
+        self.validator.unmask(key, text)?;
+        let cut = self.validator.partial_len();
+        if cut > 0 {
+            self.bytes.extend_from_slice(&text[text.len() - cut..]);
+        }
+        Ok(cut)
+    }
+
+    /// Octets of the character whose beginning is kept, of a text.
+    pub(crate) fn partial_len(&self) -> usize {
+        self.validator.partial_len()
+    }
+
+    /// How many octets the character needs whose beginning is kept.
+    pub(crate) fn missing_octets(&self) -> usize {
+        self.validator.missing_octets()
     }
 
     /// Whether the message may end here: text does not end inside a character.

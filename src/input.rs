@@ -127,7 +127,7 @@ pub enum Event<'a> {
 /// #     socket: Loopback(b"\x81\x05Hello"),
 /// #     connection: Connection::new(Role::Client, &Config::default()),
 /// #     input: Input::with_space(vec![0; 4], Inbox::new()),
-/// #     outbox: Outbox::client([7; 32]),
+/// #     outbox: Outbox::client([7; 16]),
 /// # };
 /// # let Poll::Ready(event) = pin!(socket.next()).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
 /// # assert_eq!(event.unwrap(), Event::Text("Hello"));
@@ -161,7 +161,7 @@ pub enum Event<'a> {
 /// # use ws_proto::{Config, Role};
 /// # let mut received = BytesMut::from(&b"\x82\x03abc\x81\x01x\x82\x02de\x82"[..]);
 /// # let mut connection = Connection::new(Role::Client, &Config::default());
-/// # let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([7; 32]));
+/// # let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([7; 16]));
 /// # let mut next = || next_binary(&mut received, &mut connection, &mut inbox, &mut outbox).unwrap();
 /// # assert_eq!((next().as_deref(), next().as_deref(), next()), (Some(&b"abc"[..]), Some(&b"de"[..]), None));
 /// ```
@@ -178,7 +178,19 @@ pub(crate) struct Cursor {
     /// Bytes before `start` are used up, bytes from `end` on are not filled.
     pub(crate) start: usize,
     pub(crate) end: usize,
+    /// `receive` looks at no bytes from here on.
+    limit: usize,
     pub(crate) found: Found,
+    /// Whether the message goes on behind the piece of it that was found.
+    pub(crate) goes_on: bool,
+}
+
+impl Cursor {
+    /// Where the bytes to look at end.
+    #[inline]
+    pub(crate) fn stop(&self) -> usize {
+        self.end.min(self.limit)
+    }
 }
 
 /// The event found last, as a place and not a borrow.
@@ -233,7 +245,9 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         let cursor = Cursor {
             start: filled.start.min(end),
             end,
+            limit: usize::MAX,
             found: Found::Nothing,
+            goes_on: false,
         };
         Self {
             buffer,
@@ -279,6 +293,26 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         self.cursor.start
     }
 
+    /// Whether a message ends with the event found last. Always so, unless messages are lent in
+    /// [pieces](crate::Config::pieces).
+    pub fn is_message_end(&self) -> bool {
+        !self.cursor.goes_on
+    }
+
+    /// How many of the bytes given are not used up.
+    pub fn remaining(&self) -> usize {
+        self.cursor.end - self.cursor.start
+    }
+
+    /// Lets `Connection::receive` look at `n` bytes more and then say that there is no event, so that one connection
+    /// with much to say does not keep the others waiting. [`remaining`](Self::remaining) tells whether more is left; the
+    /// next `limit` lets it go on. [`space`](Self::space) ends the limit.
+    ///
+    /// A message that lies across it is gathered in the inbox, as one that straddles two reads is.
+    pub fn limit(&mut self, n: usize) {
+        self.cursor.limit = self.cursor.start.saturating_add(n);
+    }
+
     /// The inbox.
     pub fn inbox(&self) -> &Inbox {
         self.inbox.inbox()
@@ -287,8 +321,15 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// Free space of the buffer, to read into; the event found last is gone. Empty only if the
     /// buffer is full of bytes that `Connection::receive` has not been asked to look at.
     pub fn space(&mut self) -> &mut [u8] {
-        let Cursor { start, end, found } = &mut self.cursor;
+        let Cursor {
+            start,
+            end,
+            limit,
+            found,
+            ..
+        } = &mut self.cursor;
         *found = Found::Nothing;
+        *limit = usize::MAX;
         if *start > 0 {
             self.buffer.bytes_mut().copy_within(*start..*end, 0);
             *end -= *start;

@@ -8,14 +8,14 @@ use rand::{Rng, SeedableRng};
 
 use crate::mask::MaskingKey;
 
-/// ChaCha12 from a seed of 32 bytes. At rest it is that seed alone; the cipher's state and its block of
+/// ChaCha12 from a seed of 16 bytes. At rest it is that seed alone; the cipher's state and its block of
 /// keys made in advance are on the heap while keys are drawn.
 #[derive(Default)]
 pub(crate) enum KeySource {
     /// A server's: it sends no masked frames.
     #[default]
     None,
-    Resting([u8; 32]),
+    Resting([u8; 16]),
     Drawing(Box<ChaCha12Rng>),
 }
 
@@ -37,7 +37,7 @@ impl KeySource {
     /// Goes back to a seed, a new one, and frees the rest.
     pub(crate) fn rest(&mut self) {
         if let Self::Drawing(generator) = self {
-            let mut seed = [0; 32];
+            let mut seed = [0; 16];
             generator.fill_bytes(&mut seed);
             *self = Self::Resting(seed);
         }
@@ -46,7 +46,11 @@ impl KeySource {
     #[inline]
     fn generator(&mut self) -> Option<&mut ChaCha12Rng> {
         if let Self::Resting(seed) = self {
-            *self = Self::Drawing(Box::new(ChaCha12Rng::from_seed(*seed)));
+            // ChaCha takes a key of 128 bits twice.
+            let mut key = [0; 32];
+            key[..16].copy_from_slice(seed);
+            key[16..].copy_from_slice(seed);
+            *self = Self::Drawing(Box::new(ChaCha12Rng::from_seed(key)));
         }
         match self {
             Self::Drawing(generator) => Some(generator),

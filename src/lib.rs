@@ -25,6 +25,9 @@
 //! | [`handshake`] | the opening handshake over header fields; over HTTP/1.1 bytes | –; `alloc` |
 //! | [`extension`] | the list of extensions in a header field | – |
 //! | [`Connection`] | messages, control frames, closing handshake, limits | `alloc` |
+//! | [`Deadlines`] | opening, heartbeat, idle and closing timeouts, on the embedder's clock | `alloc` |
+//! | [`Backoff`] | when to try to connect again | `alloc` |
+//! | [`RateLimit`] | messages and bytes per second | – |
 //!
 //! # Features
 //!
@@ -41,9 +44,15 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+mod backoff;
+#[cfg(feature = "alloc")]
+mod bytes;
 mod close;
 #[cfg(feature = "alloc")]
 mod connection;
+#[cfg(feature = "alloc")]
+mod deadlines;
 mod error;
 pub mod extension;
 pub mod frame;
@@ -57,12 +66,19 @@ mod keys;
 pub mod mask;
 #[cfg(feature = "alloc")]
 mod outbox;
+mod rate;
 mod syntax;
 pub mod utf8;
 
-pub use close::{Close, CloseCode};
 #[cfg(feature = "alloc")]
-pub use connection::{Config, Connection, Limits, MessageKind, Side, State, Status, Transport};
+pub use backoff::{Backoff, Delays};
+pub use close::{Close, CloseCode, Reconnect};
+#[cfg(feature = "alloc")]
+pub use connection::{
+    Config, Connection, HandoverError, Limits, MessageKind, Prepared, Side, State, Status, Transport,
+};
+#[cfg(feature = "alloc")]
+pub use deadlines::{Deadlines, Timeout, Timing};
 pub use error::{SendError, Violation};
 #[cfg(feature = "alloc")]
 pub use inbox::Inbox;
@@ -72,6 +88,7 @@ pub use input::{Buffer, Event, InboxSlot, Input};
 pub use outbox::Outbox;
 #[cfg(feature = "std")]
 pub use outbox::RandomError;
+pub use rate::{RateLimit, Rates};
 
 /// The examples of the README and of the guide are doc tests.
 #[cfg(all(doctest, feature = "std"))]

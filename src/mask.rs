@@ -67,12 +67,16 @@ impl MaskingKey {
     ///
     /// # Panics
     /// If the lengths differ.
+    #[inline]
     pub fn copy(self, from: &[u8], to: &mut [u8]) {
         assert_eq!(
             from.len(),
             to.len(),
             "a payload and its masked copy have the same length"
         );
+        if from.len() < LONG_BYTES {
+            return copy_words(self, from, to);
+        }
         for (from, to) in from.chunks(PIECE_BYTES).zip(to.chunks_mut(PIECE_BYTES)) {
             to.copy_from_slice(from);
             self.apply(to);
@@ -142,6 +146,29 @@ fn words<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
         }
     }
     !ASCII || seen & NOT_ASCII == 0
+}
+
+/// [`MaskingKey::copy`] by 8-byte words, the last one overlapping its neighbour.
+#[inline(always)]
+fn copy_words(key: MaskingKey, from: &[u8], to: &mut [u8]) {
+    let (Some((_, last)), Some((_, last_to))) =
+        (from.split_last_chunk::<8>(), to.split_last_chunk_mut::<8>())
+    else {
+        for ((from, to), key) in from.iter().zip(to).zip(key.octets().iter().cycle()) {
+            *to = from ^ key;
+        }
+        return;
+    };
+    let xor = |word: &[u8; 8], key: MaskingKey| {
+        let key = u64::from(key.0) << 32 | u64::from(key.0);
+        (u64::from_ne_bytes(*word) ^ key).to_ne_bytes()
+    };
+    *last_to = xor(last, key.advanced(from.len() as u64));
+    let (from, _) = from.as_chunks::<8>();
+    let (to, _) = to.as_chunks_mut::<8>();
+    for (from, to) in from.iter().zip(to) {
+        *to = xor(from, key);
+    }
 }
 
 /// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. It goes by octets since

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::error::SendError;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::keys::KeySource;
-use crate::mask::PIECE_BYTES;
+use crate::mask::{MaskingKey, PIECE_BYTES};
 
 /// Bytes waiting to be written to the transport, and a client's source of masking keys.
 ///
@@ -56,6 +56,8 @@ struct Pong {
     payload: [u8; MAX_CONTROL_BYTES],
     len: u8,
     masked: bool,
+    /// Whether a frame is being sent piece by piece, which it has to wait for.
+    held: bool,
 }
 
 /// The operating system gave no randomness.
@@ -79,9 +81,9 @@ impl Outbox {
     /// A client's outbox, empty. Masking keys, a fresh one for every frame, and the Sec-WebSocket-Key come from a
     /// ChaCha12 generator with this seed (RFC 6455 §5.3).
     ///
-    /// The seed has to be 32 bytes that nobody can foresee, from the operating system or a hardware
+    /// The seed has to be 16 bytes that nobody can foresee, from the operating system or a hardware
     /// generator, and must not be used twice. The same seed gives the same keys, for tests.
-    pub const fn client(seed: [u8; 32]) -> Self {
+    pub const fn client(seed: [u8; 16]) -> Self {
         Self::with_keys(KeySource::Resting(seed))
     }
 
@@ -92,7 +94,7 @@ impl Outbox {
     #[cfg(feature = "std")]
     pub fn client_from_os() -> Result<Self, RandomError> {
         use rand::TryRng;
-        let mut seed = [0; 32];
+        let mut seed = [0; 16];
         rand::rngs::SysRng
             .try_fill_bytes(&mut seed)
             .map_err(|_| RandomError)?;
@@ -145,7 +147,7 @@ impl Outbox {
     /// Forgets the first `n` of [`bytes`](Self::bytes): the transport has taken them. More than there are
     /// counts as all. A Pong that waited for its turn may move up, so that bytes may wait again.
     pub fn consume(&mut self, n: usize) {
-        self.start += n.min(self.len()) as u32; // 32 bits count them all: see `push`
+        self.start += n.min(self.len()) as u32; // 32 bits count them all: see `check_room`
         let pong_is_going_out = self.pong < self.start;
         if self.is_empty() {
             self.buffer.clear();
@@ -154,10 +156,7 @@ impl Outbox {
         }
         if pong_is_going_out {
             self.pong = NO_PONG;
-            if let Some(next) = self.next_pong.take() {
-                // Masking keys are there: they were for the Pong before.
-                let _ = self.push_pong(&next.payload[..usize::from(next.len)], next.masked);
-            }
+            self.push_next_pong();
         }
     }
 
@@ -181,7 +180,13 @@ impl Outbox {
         self.keys.nonce()
     }
 
+    /// A fresh masking key.
+    pub(crate) fn masking_key(&mut self) -> Result<MaskingKey, SendError> {
+        self.keys.masking_key().ok_or(SendError::NoMaskingKeys)
+    }
+
     /// Appends a frame; masked in the pass that copies it, by pieces that stay in the L1 cache.
+    #[inline]
     pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
         let Frame {
             fin,
@@ -189,40 +194,69 @@ impl Outbox {
             payload,
             masked,
         } = frame;
-        if payload.len() > (u32::MAX as usize - Header::MAX_BYTES).saturating_sub(self.buffer.len()) {
-            return Err(SendError::Full);
-        }
-        let key = if masked {
-            Some(self.keys.masking_key().ok_or(SendError::NoMaskingKeys)?)
-        } else {
-            None
-        };
+        self.check_room(payload.len())?;
+        let key = if masked { Some(self.masking_key()?) } else { None };
+        let payload_len = payload.len() as u64;
         let header = Header {
             fin,
             rsv: Rsv::NONE,
             opcode,
             key,
-            payload_len: payload.len() as u64,
-        }
-        .encode();
-        self.make_room(header.len() + payload.len());
-        self.buffer.extend_from_slice(&header);
-        let Some(key) = key else {
-            self.buffer.extend_from_slice(payload);
+            payload_len,
+        };
+        if payload.len() <= MAX_CONTROL_BYTES {
+            self.push_short(header, payload);
             return Ok(());
+        }
+        self.push_long(header, payload);
+        Ok(())
+    }
+
+    /// Whether places in the buffer still have 32 bits with `n` bytes of payload more.
+    #[inline]
+    pub(crate) fn check_room(&self, n: usize) -> Result<(), SendError> {
+        let most = u32::MAX as usize - Header::MAX_BYTES - MAX_CONTROL_BYTES;
+        if n > most.saturating_sub(self.buffer.len()) {
+            Err(SendError::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Appends a frame with a 7-bit length, without a call but to grow.
+    fn push_short(&mut self, header: Header, payload: &[u8]) {
+        const MOST_BYTES: usize = 6 + MAX_CONTROL_BYTES;
+        self.make_room(MOST_BYTES);
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&[0; MOST_BYTES]);
+        let frame = &mut self.buffer[start..];
+        let header_len = header.encode_short(frame);
+        let end = header_len + payload.len();
+        header
+            .key
+            .unwrap_or_default()
+            .copy(payload, &mut frame[header_len..end]); // zero changes nothing
+        self.buffer.truncate(start + end);
+    }
+
+    fn push_long(&mut self, header: Header, payload: &[u8]) {
+        let encoded = header.encode();
+        self.make_room(encoded.len() + payload.len());
+        self.buffer.extend_from_slice(&encoded);
+        let Some(key) = header.key else {
+            return self.buffer.extend_from_slice(payload);
         };
         for piece in payload.chunks(PIECE_BYTES) {
             let start = self.buffer.len();
             self.buffer.extend_from_slice(piece);
             key.apply(&mut self.buffer[start..]);
         }
-        Ok(())
     }
 
     /// Appends our Close frame.
     pub(crate) fn push_close(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
         self.push(frame)?;
-        self.close_end = self.buffer.len() as u32; // 32 bits count them all: see `push`
+        self.close_end = self.buffer.len() as u32; // 32 bits count them all: see `check_room`
         Ok(())
     }
 
@@ -232,23 +266,37 @@ impl Outbox {
         self.close_end > self.start
     }
 
+    /// Says whether a frame is being sent piece by piece: nothing may come between its bytes.
+    pub(crate) fn hold_pong(&mut self, held: bool) {
+        if let Some(next) = &mut self.next_pong {
+            next.held = held;
+            if self.pong == NO_PONG {
+                self.push_next_pong();
+            }
+        }
+    }
+
+    /// Puts the Pong that waits for its turn into the buffer, unless it is held.
+    fn push_next_pong(&mut self) {
+        if let Some(next) = self.next_pong.take_if(|next| !next.held) {
+            // Masking keys are there: they were for the frame before.
+            let _ = self.push_pong(&next.payload[..usize::from(next.len)], next.masked, false);
+        }
+    }
+
     /// Answers a Ping. Of several that come while nothing is consumed, the latest is answered
     /// (RFC 6455 §5.5.3): it replaces the Pong that waits, if that is the last thing waiting, or follows once
-    /// that one goes out.
-    pub(crate) fn push_pong(&mut self, payload: &[u8], masked: bool) -> Result<(), SendError> {
+    /// that one goes out. `held`: a frame is being sent piece by piece.
+    pub(crate) fn push_pong(&mut self, payload: &[u8], masked: bool, held: bool) -> Result<(), SendError> {
+        if held {
+            self.keep_pong(payload, masked, held);
+            return Ok(());
+        }
         if self.pong != NO_PONG {
             let start = self.pong as usize;
             let pong_len = pong_header_len(masked) + usize::from(self.buffer[start + 1] & 0x7f);
             if start + pong_len < self.buffer.len() {
-                let next = self.next_pong.get_or_insert_with(|| {
-                    Box::new(Pong {
-                        payload: [0; MAX_CONTROL_BYTES],
-                        len: 0,
-                        masked,
-                    })
-                });
-                next.payload[..payload.len()].copy_from_slice(payload);
-                next.len = payload.len() as u8;
+                self.keep_pong(payload, masked, held);
                 return Ok(());
             }
             self.buffer.truncate(start);
@@ -263,15 +311,38 @@ impl Outbox {
         Ok(())
     }
 
+    fn keep_pong(&mut self, payload: &[u8], masked: bool, held: bool) {
+        let next = self.next_pong.get_or_insert_with(|| {
+            Box::new(Pong {
+                payload: [0; MAX_CONTROL_BYTES],
+                len: 0,
+                masked,
+                held,
+            })
+        });
+        next.payload[..payload.len()].copy_from_slice(payload);
+        next.len = payload.len() as u8;
+        next.held = held;
+    }
+
     /// Drops the Pong that has not been put into the buffer: none is owed after the peer's Close.
     pub(crate) fn forget_next_pong(&mut self) {
         self.next_pong = None;
     }
 
-    /// Makes room for `n` bytes, by reusing that of consumed ones where this costs less than it gains.
+    #[inline]
     fn make_room(&mut self, n: usize) {
+        if self.buffer.capacity() - self.buffer.len() < n {
+            self.grow(n);
+        }
+    }
+
+    /// Makes room for `n` bytes, by reusing that of consumed ones where this costs less than it gains.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, n: usize) {
         let start = self.start as usize;
-        if self.buffer.capacity() - self.buffer.len() < n && start > self.buffer.len() / 2 {
+        if start > self.buffer.len() / 2 {
             self.buffer.drain(..start);
             if self.pong != NO_PONG {
                 self.pong -= self.start;

@@ -47,6 +47,38 @@ impl Validator {
         self.len == 0
     }
 
+    /// Octets of the character that the text so far ends in, if it ends inside one.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn partial_len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Octets that the character needs which the text so far ends in; 0 if it ends behind one.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn missing_octets(&self) -> usize {
+        match (self.len, self.partial[0]) {
+            (0, _) => 0,
+            (len, 0..=0xdf) => 2 - usize::from(len),
+            (len, 0xe0..=0xef) => 3 - usize::from(len),
+            (len, 0xf0..) => 4 - usize::from(len),
+        }
+    }
+
+    /// The state, four bytes.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn to_bytes(self) -> [u8; 4] {
+        let [a, b, c] = self.partial;
+        [a, b, c, self.len]
+    }
+
+    /// The validator of a state; `None` if that is none.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn from_bytes([a, b, c, len]: [u8; 4]) -> Option<Self> {
+        let mut validator = Self::new();
+        validator.feed([a, b, c].get(..usize::from(len))?).ok()?;
+        (validator.len == len).then_some(validator)
+    }
+
     /// Takes the next bytes of the text.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ const SIZES: [usize; 8] = [8, 125, 126, 1 << 10, 4 << 10, 64 << 10, (64 << 10) +
 
 fn outbox(role: Role) -> Outbox {
     match role {
-        Role::Client => Outbox::client([3; 32]),
+        Role::Client => Outbox::client([3; 16]),
         Role::Server => Outbox::new(),
     }
 }

@@ -66,7 +66,7 @@ impl Endpoint {
         let mut config = Config::default();
         config.automatic_close = automatic;
         let (peer, outbox) = match role {
-            Role::Client => (Role::Server, Outbox::client([1; 32])),
+            Role::Client => (Role::Server, Outbox::client([1; 16])),
             Role::Server => (Role::Client, Outbox::new()),
         };
         Self {

@@ -19,7 +19,7 @@ fn url() -> Url<'static> {
 
 /// What the client writes, or why it does not; asserts that it is all or nothing.
 fn start(request: &ClientRequest<'_>) -> Result<String, StartError> {
-    let mut outbox = Outbox::client([7; 32]);
+    let mut outbox = Outbox::client([7; 16]);
     let result = Client::start_with_nonce(request, NONCE, &mut outbox);
     let output = String::from_utf8_lossy(outbox.bytes()).into_owned();
     assert_eq!(result.is_err(), output.is_empty());
@@ -151,7 +151,7 @@ fn s4_1_server_accepts_what_the_client_sends() {
 
 #[test]
 fn s4_1_keys_are_drawn_anew() {
-    let mut outbox = Outbox::client([7; 32]);
+    let mut outbox = Outbox::client([7; 16]);
     let mut key = || {
         Client::start(&ClientRequest::new(url()), &mut outbox).unwrap();
         let head = String::from_utf8(outbox.bytes().to_vec()).unwrap();
@@ -326,7 +326,7 @@ fn s4_1_wanted_subprotocol_is_required_on_demand() {
             subprotocols,
             ..ClientRequest::new(url())
         };
-        Client::start_with_nonce(&request, NONCE, &mut Outbox::client([7; 32])).unwrap()
+        Client::start_with_nonce(&request, NONCE, &mut Outbox::client([7; 16])).unwrap()
     };
     let (without, with) = (
         response_with(&[]),

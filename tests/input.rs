@@ -7,7 +7,7 @@ use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
 /// HC-18: frames that come in the same read as the response are not lost.
 #[test]
 fn s4_1_frames_behind_the_response_stay_in_the_buffer() {
-    let mut outbox = Outbox::client([7; 32]);
+    let mut outbox = Outbox::client([7; 16]);
     let url = Url::parse("ws://server.example.com/chat").unwrap();
     let request = ClientRequest::new(url);
     let mut client = Client::start_with_nonce(&request, *b"the sample nonce", &mut outbox).unwrap();

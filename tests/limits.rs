@@ -20,7 +20,7 @@ fn s10_4_defaults() {
     assert_eq!(limits.max_frame_bytes, 16 << 20);
     assert_eq!(limits.max_message_bytes, 16 << 20);
     assert_eq!(limits.max_fragments, 65_536);
-    assert_eq!(limits.max_control_frames, u32::MAX, "off");
+    assert_eq!(limits.max_control_frames, u16::MAX, "off");
     assert_eq!(Rules::new(Role::Server).max_frame_bytes, 16 << 20);
     assert_eq!(Outbox::DEFAULT_MAX_BYTES, 1 << 20);
     assert_eq!(Close::MAX_REASON_BYTES, 123);
@@ -130,11 +130,11 @@ fn s10_4_sum_of_fragments_does_not_overflow() {
 fn s10_4_fragments() {
     for role in ROLES {
         let case = limited(role, |limits| limits.max_fragments = 3);
-        let three = [(0x01, &b""[..]), (0x00, b""), (0x89, b""), (0x80, b"a")];
+        let three = [(0x01, &b"a"[..]), (0x00, b"b"), (0x89, b""), (0x80, b"")];
         case.feed(&all_to(role, &[three, three].concat()))
-            .saw("ping -; text \"a\"; ping -; text \"a\"");
+            .saw("ping -; text \"ab\"; ping -; text \"ab\"");
 
-        let begun = all_to(role, &[(0x01, b"a"), (0x00, b""), (0x00, b"")]);
+        let begun = all_to(role, &[(0x01, b"a"), (0x00, b"b"), (0x00, b"c")]);
         let fourth = to(role, 0x80, b"");
         let at = begun.len() + fourth.len();
         case.feed(&[begun, fourth].concat())
@@ -157,17 +157,24 @@ fn s10_4_one_fragment_is_a_message() {
 }
 
 #[test]
-fn s10_4_control_frames_between_data_frames() {
+fn s10_4_control_frames_in_a_window_of_bytes() {
+    // The third control frame is in the window still, or begins the next one.
+    let window = Limits::CONTROL_WINDOW_BYTES as usize;
     for role in ROLES {
         let case = limited(role, |limits| limits.max_control_frames = 2);
         let two = [(0x89, &b""[..]), (0x8a, b"")];
-        // Any data frame begins the count anew, a fragment and an empty one too.
-        for data in [(0x81, &b"a"[..]), (0x82, &[0; 200]), (0x01, b"")] {
-            let frames = all_to(role, &[&two[..], &[data], &two[..]].concat());
-            case.feed(&frames)
-                .seen
-                .iter()
-                .for_each(|seen| assert!(!matches!(seen, Seen::Fail(..))));
+        for (len, fails) in [
+            (0, true),
+            (200, true),
+            (window - 9, true),
+            (window - 8, false),
+            (window, false),
+        ] {
+            let data = vec![0; len];
+            let frames = all_to(role, &[&two[..], &[(0x82, &data[..])], &two[..]].concat());
+            let seen = case.feed_cut(&frames, &[1, 2, 9, frames.len() - 1]).seen;
+            let failed = seen.iter().any(|seen| matches!(seen, Seen::Fail(1008, _)));
+            assert_eq!(failed, fails, "{len} bytes between");
         }
         let three = all_to(role, &[two[0], two[1], (0x8a, b"")]);
         case.feed(&three)
@@ -195,9 +202,9 @@ fn s10_4_control_frames_are_counted_for_the_embedder() {
         };
         assert_eq!(count_after(0x89, b""), 1);
         assert_eq!(count_after(0x8a, b""), 2);
-        assert_eq!(count_after(0x81, b"short"), 0);
+        assert_eq!(count_after(0x81, b"short"), 2);
+        assert_eq!(count_after(0x82, &[0; 65_600]), 0);
         assert_eq!(count_after(0x89, b""), 1);
-        assert_eq!(count_after(0x82, &[0; 200]), 0);
     }
 }
 
@@ -264,7 +271,7 @@ fn s10_4_flood_of_empty_fragments_keeps_nothing_and_ends() {
         let (mut inbox, mut outbox) = (Inbox::new(), outbox(role));
         let mut given = |first| receive(&mut connection, &mut inbox, &mut outbox, &to(role, first, b""));
         assert_eq!(given(0x01), []);
-        for _ in 1..65_536 {
+        for _ in 1..65_536 / Limits::EMPTY_FRAGMENT {
             assert_eq!(given(0x00), []);
         }
         assert!(matches!(given(0x00)[..], [Seen::Fail(1008, _)]));

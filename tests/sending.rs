@@ -101,7 +101,7 @@ fn keys(outbox: &mut Outbox, n: usize) -> Vec<[u8; 4]> {
 
 #[test]
 fn s5_3_every_frame_has_a_fresh_key() {
-    let keys = keys(&mut Outbox::client([1; 32]), 1000);
+    let keys = keys(&mut Outbox::client([1; 16]), 1000);
     let distinct: HashSet<_> = keys.iter().collect();
     assert_eq!(distinct.len(), 1000);
     // No counter, no fixed step, no fixed difference.
@@ -121,14 +121,14 @@ fn s5_3_every_frame_has_a_fresh_key() {
 
 #[test]
 fn s5_3_a_seed_reproduces_its_keys_and_no_others() {
-    let drawn = keys(&mut Outbox::client([1; 32]), 100);
-    assert_eq!(drawn, keys(&mut Outbox::client([1; 32]), 100));
-    assert_ne!(drawn, keys(&mut Outbox::client([2; 32]), 100));
+    let drawn = keys(&mut Outbox::client([1; 16]), 100);
+    assert_eq!(drawn, keys(&mut Outbox::client([1; 16]), 100));
+    assert_ne!(drawn, keys(&mut Outbox::client([2; 16]), 100));
 }
 
 #[test]
 fn s5_3_releasing_memory_does_not_repeat_keys() {
-    let mut outbox = Outbox::client([1; 32]);
+    let mut outbox = Outbox::client([1; 16]);
     let mut drawn = HashSet::new();
     for _ in 0..20 {
         drawn.extend(keys(&mut outbox, 20));
@@ -147,7 +147,7 @@ fn s5_3_the_operating_system_seeds_differently_each_time() {
 
 #[test]
 fn s10_3_debug_tells_neither_seed_nor_keys() {
-    let mut outbox = Outbox::client([0xab; 32]);
+    let mut outbox = Outbox::client([0xab; 16]);
     let fresh = format!("{outbox:?}");
     assert!(!fresh.contains("171") && !fresh.contains("ab"), "{fresh}");
     assert!(fresh.contains("seeded"), "{fresh}");

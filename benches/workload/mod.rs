@@ -24,7 +24,7 @@ pub(crate) fn criterion() -> Criterion {
 
 pub(crate) fn outbox(role: Role) -> Outbox {
     match role {
-        Role::Client => Outbox::client([7; 32]),
+        Role::Client => Outbox::client([7; 16]),
         Role::Server => Outbox::new(),
     }
 }

@@ -41,7 +41,7 @@ fn run(case: &Case<'_>, pieces: &[&[u8]]) -> Outcome {
         config.limits.max_control_frames = 4;
     }
     let mut connection = Connection::new(role, &config);
-    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([5; 32]));
+    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([5; 16]));
     let (mut events, mut violation) = (Vec::new(), None);
     if case.option(4) {
         connection.close(None, &mut outbox).expect("it is open");

@@ -14,8 +14,13 @@
 //!    +--> Failed: a violation; Close out unless one was ----+
 //! ```
 
+mod handover;
+mod prepared;
 mod receive;
 mod send;
+
+pub use handover::HandoverError;
+pub use prepared::Prepared;
 
 use crate::Role;
 use crate::close::CloseCode;
@@ -33,11 +38,19 @@ pub struct Limits {
     /// Most bytes of a message, checked at the header of the frame that would exceed it. Default: 16 MiB.
     /// Breach: 1009.
     pub max_message_bytes: u64,
-    /// Most fragments of a message, empty ones counted; 0 counts as 1. Default: 65 536. Breach: 1008.
+    /// Most fragments of a message; an empty one counts as [16](Self::EMPTY_FRAGMENT), and 0 counts as 1. Default: 65 536.
+    /// Breach: 1008.
     pub max_fragments: u32,
-    /// Most control frames between two data frames. Default: `u32::MAX`, which is no limit; answering
-    /// them costs a bounded amount anyway. Breach: 1008.
-    pub max_control_frames: u32,
+    /// Most control frames among [64 KiB](Self::CONTROL_WINDOW_BYTES) of received frames. Default: `u16::MAX`, which
+    /// is no limit; answering them costs a bounded amount anyway. Breach: 1008.
+    pub max_control_frames: u16,
+}
+
+impl Limits {
+    /// How many fragments an empty one counts as: it brings nothing, and costs its sender next to nothing.
+    pub const EMPTY_FRAGMENT: u32 = 16;
+    /// Bytes of received frames after which control frames are counted anew.
+    pub const CONTROL_WINDOW_BYTES: u32 = 64 << 10;
 }
 
 impl Default for Limits {
@@ -46,7 +59,7 @@ impl Default for Limits {
             max_frame_bytes: 16 << 20,
             max_message_bytes: 16 << 20,
             max_fragments: 65_536,
-            max_control_frames: u32::MAX,
+            max_control_frames: u16::MAX,
         }
     }
 }
@@ -69,6 +82,11 @@ pub struct Config {
     /// (RFC 6455 §5.5.1). Default: yes. If not, the embedder calls [`Connection::close`], and may finish the
     /// fragmented message that it is sending before.
     pub automatic_close: bool,
+    /// Whether messages are lent piece by piece as they come, at constant memory, instead of whole. Default: no.
+    ///
+    /// Each piece is an event; [`Input::is_message_end`](crate::Input::is_message_end) tells the last one. Text is cut
+    /// between characters only. `max_message_bytes` may be as large as `u64::MAX` then.
+    pub pieces: bool,
 }
 
 impl Default for Config {
@@ -77,6 +95,7 @@ impl Default for Config {
             limits: Limits::default(),
             automatic_pong: true,
             automatic_close: true,
+            pieces: false,
         }
     }
 }
@@ -107,12 +126,17 @@ impl Default for Config {
 pub struct Connection {
     decoder: Decoder,
     max_message_bytes: u64,
+    /// Payload bytes of the message being received so far.
+    received: u64,
+    /// Payload bytes of the frame being sent that were not given yet.
+    frame_left: u64,
     max_fragments: u32,
-    max_control_frames: u32,
-    /// Fragments of the message being received.
+    /// Fragments of the message being received, weighted.
     fragments: u32,
-    /// Control frames since the last data frame.
-    control_frames: u32,
+    /// Bytes of the frames among which `control_frames` were counted.
+    control_window: u32,
+    control_frames: u16,
+    max_control_frames: u16,
     /// Has seen the pieces of the text message being sent.
     sending_utf8: Validator,
     /// The message being sent in fragments.
@@ -129,6 +153,7 @@ pub struct Connection {
     clean: bool,
     automatic_pong: bool,
     automatic_close: bool,
+    pieces: bool,
 }
 
 // An idle connection costs these bytes, and no heap.
@@ -167,6 +192,18 @@ enum Phase {
     Failed,
     /// The transport ended.
     Closed,
+}
+
+impl Phase {
+    /// All of them, in the order of their numbers.
+    const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Local,
+        Self::Remote,
+        Self::Done,
+        Self::Failed,
+        Self::Closed,
+    ];
 }
 
 /// The state of a connection as applications see it (RFC 6455 §4.1, §7.1.3, §7.1.4).
@@ -231,8 +268,12 @@ impl Connection {
         let limits = &config.limits;
         let mut rules = Rules::new(role);
         rules.max_frame_bytes = limits.max_frame_bytes;
-        // A message is one slice. What cannot be one is over the limit, on targets of 32 bits too.
-        let most = isize::MAX as u64;
+        // A whole message is one slice. What cannot be one is over the limit, on targets of 32 bits too.
+        let most = if config.pieces {
+            u64::MAX
+        } else {
+            isize::MAX as u64
+        };
         Self {
             decoder: Decoder::new(rules),
             max_message_bytes: if limits.max_message_bytes < most {
@@ -247,7 +288,10 @@ impl Connection {
                 1
             },
             max_control_frames: limits.max_control_frames,
+            received: 0,
+            frame_left: 0,
             fragments: 0,
+            control_window: 0,
             control_frames: 0,
             sending_utf8: Validator::new(),
             sending: None,
@@ -260,6 +304,7 @@ impl Connection {
             clean: false,
             automatic_pong: config.automatic_pong,
             automatic_close: config.automatic_close,
+            pieces: config.pieces,
         }
     }
 
@@ -268,8 +313,8 @@ impl Connection {
         self.role
     }
 
-    /// Control frames received since the last data frame, for an embedder's own policy.
-    pub const fn control_frames(&self) -> u32 {
+    /// Control frames received in the current [window](Limits::CONTROL_WINDOW_BYTES), for an embedder's own policy.
+    pub const fn control_frames(&self) -> u16 {
         self.control_frames
     }
 

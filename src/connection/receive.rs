@@ -1,6 +1,6 @@
 //! Bytes in, events out.
 
-use super::{Connection, FrameKind, MessageKind, Phase, Side};
+use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
 use crate::close::{Close, CloseCode};
 use crate::error::Violation;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part};
@@ -43,6 +43,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         inbox.settle();
+        cursor.goes_on = false;
         if self.take_short_message(bytes, cursor) {
             return Ok(true);
         }
@@ -65,7 +66,7 @@ impl Connection {
         }
         let Some(short) = self
             .decoder
-            .whole_short_message(&bytes[start..cursor.end], self.max_message_bytes)
+            .whole_short_message(&bytes[start..cursor.stop()], self.max_message_bytes)
         else {
             return false;
         };
@@ -76,7 +77,7 @@ impl Connection {
         } else if !unmask_short_text(short.key, payload) {
             return false;
         }
-        self.control_frames = 0;
+        self.count_frame(range.len() as u64);
         cursor.start = range.end;
         cursor.found = Found::message(short.text, Place::Buffer(range));
         true
@@ -96,23 +97,24 @@ impl Connection {
                 break;
             }
             let start = cursor.start;
-            let room = self.max_message_bytes.saturating_sub(inbox.message_len() as u64);
+            let room = self.max_message_bytes.saturating_sub(self.received);
+            let end = self.end_of_piece(cursor, inbox);
             let step = self
                 .decoder
-                .split_within(&bytes[start..cursor.end], room)
+                .split_within(&bytes[start..end], room)
                 .map_err(|(violation, at)| (violation, start + at))?;
             cursor.start = start + step.consumed;
             match step.part {
                 Part::More => break,
                 Part::Header(header) => {
-                    self.begin_frame(&header, inbox)
+                    self.receive_header(&header, inbox)
                         .map_err(|violation| (violation, cursor.start))?;
                 }
                 Part::Payload { range, key, last } => {
                     let range = start + range.start..start + range.end;
                     let piece = Piece { range, key, last };
                     cursor.found = match self.frame {
-                        FrameKind::Data { fin } => self.data(bytes, piece, fin, inbox)?,
+                        FrameKind::Data { fin } => self.data(bytes, piece, fin, cursor, inbox)?,
                         control => self.control(control, bytes, piece, inbox, outbox)?,
                     };
                 }
@@ -123,12 +125,13 @@ impl Connection {
 
     /// Whether what the peer sends is looked at: until its Close frame, or until the connection was failed.
     #[inline]
-    const fn is_receiving(&self) -> bool {
+    pub(super) const fn is_receiving(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Local)
     }
 
     /// A header that the decoder let through: counts it.
-    fn begin_frame(&mut self, header: &Header, inbox: &mut Inbox) -> Result<(), Violation> {
+    fn receive_header(&mut self, header: &Header, inbox: &mut Inbox) -> Result<(), Violation> {
+        self.count_frame(header.payload_len);
         if header.opcode.is_control() {
             self.frame = match header.opcode {
                 Opcode::PING => FrameKind::Ping,
@@ -136,7 +139,9 @@ impl Connection {
                 _ => FrameKind::Close,
             };
             self.control_frames = self.control_frames.saturating_add(1);
-            let too_many = self.control_frames > self.max_control_frames && header.opcode != Opcode::CLOSE;
+            let too_many = self.max_control_frames < u16::MAX
+                && self.control_frames > self.max_control_frames
+                && header.opcode != Opcode::CLOSE;
             return if too_many {
                 Err(Violation::TooManyControlFrames)
             } else {
@@ -144,7 +149,6 @@ impl Connection {
             };
         }
         self.frame = FrameKind::Data { fin: header.fin };
-        self.control_frames = 0;
         if header.opcode != Opcode::CONTINUATION {
             let text = header.opcode == Opcode::TEXT;
             self.receiving = if text {
@@ -155,7 +159,9 @@ impl Connection {
             self.fragments = 0;
             inbox.begin(text);
         }
-        self.fragments = self.fragments.saturating_add(1);
+        let empty = header.payload_len == 0 && !header.fin;
+        let weight = if empty { Limits::EMPTY_FRAGMENT } else { 1 };
+        self.fragments = self.fragments.saturating_add(weight);
         if self.fragments > self.max_fragments {
             Err(Violation::TooManyFragments)
         } else {
@@ -163,27 +169,73 @@ impl Connection {
         }
     }
 
+    /// Counts the bytes of a frame, by its header, so that the count does not depend on how the input is cut.
+    #[inline]
+    fn count_frame(&mut self, payload_len: u64) {
+        let bytes = u64::from(self.control_window) + 2 + payload_len;
+        let over = bytes >= u64::from(Limits::CONTROL_WINDOW_BYTES);
+        self.control_window = if over { 0 } else { bytes as u32 };
+        if over {
+            self.control_frames = 0;
+        }
+    }
+
     /// Payload data of a text, binary or continuation frame.
-    fn data(&mut self, bytes: &mut [u8], piece: Piece, fin: bool, inbox: &mut Inbox) -> Result<Found, Fault> {
+    fn data(
+        &mut self,
+        bytes: &mut [u8],
+        piece: Piece,
+        fin: bool,
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+    ) -> Result<Found, Fault> {
         let Piece { range, key, last } = piece;
         let text = self.receiving == MessageKind::Text;
         let ends = last && fin;
-        if ends && inbox.message_len() == 0 {
+        let whole = ends && self.received == 0;
+        self.received = if ends {
+            0
+        } else {
+            self.received + range.len() as u64
+        };
+        if whole {
             let payload = &mut bytes[range.clone()];
             unmask_whole(text, key, payload).map_err(|at| (Violation::InvalidUtf8, range.start + at))?;
             return Ok(Found::message(text, Place::Buffer(range)));
         }
-        inbox
-            .extend(&bytes[range.clone()], key, self.decoder.remaining())
-            .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
-        if !ends {
-            return Ok(Found::Nothing);
+        if self.pieces && inbox.message_len() == 0 {
+            let found = lend_piece(text, ends, bytes, range, key, inbox)?;
+            cursor.goes_on = !ends && !matches!(found, Found::Nothing);
+            return Ok(found);
         }
-        if !inbox.may_end() {
+        // A character at most, if messages are lent in pieces.
+        let declared = if self.pieces { 0 } else { self.decoder.remaining() };
+        inbox
+            .extend(&bytes[range.clone()], key, declared)
+            .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
+        if ends && !inbox.may_end() {
             return Err((Violation::InvalidUtf8, range.end));
         }
+        // In pieces, the inbox keeps the beginning of a character: see `end_of_piece`.
+        let piece_ends = self.pieces && inbox.may_end();
+        if !ends && !piece_ends {
+            return Ok(Found::Nothing);
+        }
+        cursor.goes_on = !ends;
         inbox.lend_message();
         Ok(Found::message(text, Place::Inbox))
+    }
+
+    /// Where the bytes end that are looked at next: if text is lent in pieces and a character was cut by the last one,
+    /// behind the rest of that character.
+    fn end_of_piece(&self, cursor: &Cursor, inbox: &Inbox) -> usize {
+        let end = cursor.stop();
+        let in_data = self.decoder.remaining() > 0 && matches!(self.frame, FrameKind::Data { .. });
+        if self.pieces && in_data && inbox.message_len() > 0 {
+            end.min(cursor.start + inbox.missing_octets())
+        } else {
+            end
+        }
     }
 
     /// Payload data of a control frame, which may lie between the fragments of a message.
@@ -230,7 +282,9 @@ impl Connection {
         match kind {
             FrameKind::Ping => {
                 // RFC 6455 §5.5.2: a Ping is answered unless a Close frame has been received.
-                if self.automatic_pong && outbox.push_pong(payload, self.masks()).is_err() {
+                // Not inside a frame that is being sent: after it.
+                let held = self.frame_left > 0;
+                if self.automatic_pong && outbox.push_pong(payload, self.masks(), held).is_err() {
                     self.give_up();
                 }
                 Ok(Found::Ping(place))
@@ -238,7 +292,7 @@ impl Connection {
             FrameKind::Close => {
                 let close = Close::parse(payload)?;
                 inbox.keep_reason(close.map_or("", |close| close.reason));
-                self.receive_close(close, payload, outbox);
+                self.receive_close(close, outbox);
                 Ok(Found::Close(close.map(|close| close.code)))
             }
             _ => Ok(Found::Pong(place)),
@@ -246,7 +300,7 @@ impl Connection {
     }
 
     /// The peer's Close frame, valid: the second of the closing handshake, or the first, to be answered.
-    fn receive_close(&mut self, close: Option<Close<'_>>, payload: &[u8], outbox: &mut Outbox) {
+    fn receive_close(&mut self, close: Option<Close<'_>>, outbox: &mut Outbox) {
         outbox.forget_next_pong();
         self.code = close.map_or(CloseCode::NO_STATUS, |close| close.code);
         self.closed_first.get_or_insert(Side::Remote);
@@ -255,17 +309,29 @@ impl Connection {
             return;
         }
         self.phase = Phase::Remote;
-        if self.automatic_close {
-            // RFC 6455 §5.5.1: the answer "typically echos the status code it received"; no reason.
-            self.push_close(&payload[..payload.len().min(2)], Phase::Done, outbox);
+        // A frame that is being sent comes to its end first.
+        if self.automatic_close && self.frame_left == 0 {
+            self.answer_close(outbox);
         }
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7), with a Close frame if none is out.
+    /// Answers the peer's Close frame. RFC 6455 §5.5.1: the answer "typically echos the status code it received"; no reason.
+    pub(super) fn answer_close(&mut self, outbox: &mut Outbox) {
+        let code = self.code.get().to_be_bytes();
+        let payload = if self.code == CloseCode::NO_STATUS {
+            &[]
+        } else {
+            &code[..]
+        };
+        self.push_close(payload, Phase::Done, outbox);
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7), with a Close frame if none is out, and if one can be sent: inside of a
+    /// frame it cannot.
     fn fail(&mut self, violation: Violation, outbox: &mut Outbox) {
         outbox.forget_next_pong();
         self.closed_first.get_or_insert(Side::Local);
-        if self.phase == Phase::Open {
+        if self.phase == Phase::Open && self.frame_left == 0 {
             self.push_close(&violation.close_code().get().to_be_bytes(), Phase::Failed, outbox);
         }
         self.give_up();
@@ -290,6 +356,7 @@ impl Connection {
     fn give_up(&mut self) {
         self.closed_first.get_or_insert(Side::Local);
         self.sending = None;
+        self.frame_left = 0;
         self.phase = Phase::Failed;
     }
 }
@@ -300,6 +367,34 @@ struct Piece {
     key: Option<MaskingKey>,
     /// Whether the frame ends with it.
     last: bool,
+}
+
+/// Unmasks a piece of a message where it is. The beginning of a character at its end goes to the inbox.
+fn lend_piece(
+    text: bool,
+    ends: bool,
+    bytes: &mut [u8],
+    mut range: core::ops::Range<usize>,
+    key: Option<MaskingKey>,
+    inbox: &mut Inbox,
+) -> Result<Found, Fault> {
+    let payload = &mut bytes[range.clone()];
+    let key = key.unwrap_or_default(); // zero changes nothing
+    if text {
+        let cut = inbox
+            .unmask_around(key, payload)
+            .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
+        if ends && cut > 0 {
+            return Err((Violation::InvalidUtf8, range.end));
+        }
+        range.end -= cut;
+    } else {
+        key.apply(payload);
+    }
+    if range.is_empty() && !ends {
+        return Ok(Found::Nothing);
+    }
+    Ok(Found::message(text, Place::Buffer(range)))
 }
 
 /// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its

@@ -1,9 +1,9 @@
 //! Messages and control frames out.
 
-use super::{Connection, MessageKind, Phase, Side};
+use super::{Connection, MessageKind, Phase, Prepared, Side};
 use crate::close::Close;
 use crate::error::SendError;
-use crate::frame::{MAX_CONTROL_BYTES, Opcode};
+use crate::frame::{EncodedHeader, Header, MAX_CONTROL_BYTES, Opcode};
 use crate::outbox::{Frame, Outbox};
 use crate::utf8::Validator;
 
@@ -85,11 +85,147 @@ impl Connection {
         )
     }
 
+    /// Begins a message in one frame of known length, whose payload data follows piece by piece by
+    /// [`continue_frame`](Self::continue_frame). Until it is complete, nothing else can be sent; answers to Pings and to
+    /// a Close frame wait for it.
+    ///
+    /// For servers. RFC 6455 §10.3 does not let a client begin a masked frame before it knows the payload data: it
+    /// sends fragments, by [`begin_message`](Self::begin_message).
+    ///
+    /// ```
+    /// use ws_proto::{Config, Connection, MessageKind, Outbox, Role, SendError};
+    ///
+    /// let mut connection = Connection::new(Role::Server, &Config::default());
+    /// let mut outbox = Outbox::new();
+    /// connection.begin_frame(MessageKind::Text, 5, &mut outbox)?;
+    /// connection.continue_frame(b"Hel", &mut outbox)?;
+    /// assert_eq!(connection.send_text("?", &mut outbox), Err(SendError::MessageUnfinished));
+    /// connection.continue_frame(b"lo", &mut outbox)?;
+    /// assert_eq!(outbox.bytes(), b"\x81\x05Hello");
+    /// # Ok::<(), SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text); [`SendError::MustMask`]; [`SendError::FrameTooLong`] from 2^63 bytes on.
+    pub fn begin_frame(&mut self, kind: MessageKind, len: u64, outbox: &mut Outbox) -> Result<(), SendError> {
+        self.may_begin(outbox)?;
+        if self.masks() {
+            return Err(SendError::MustMask);
+        }
+        if len > u64::MAX >> 1 {
+            return Err(SendError::FrameTooLong);
+        }
+        outbox.append(&Header::new(kind.opcode(), len).encode());
+        if len > 0 {
+            outbox.hold_pong(true);
+            self.frame_left = len;
+            self.sending = Some(kind);
+            self.sending_utf8 = Validator::new();
+        }
+        Ok(())
+    }
+
+    /// Sends the next payload data of the frame that was begun. Text may be cut anywhere. With the last byte
+    /// the message is complete.
+    ///
+    /// # Errors
+    /// [`SendError::NoMessage`] if no frame was begun, [`SendError::FrameTooLong`] if that is more than its length,
+    /// [`SendError::InvalidUtf8`], [`SendError::Closed`], [`SendError::Full`]. The frame stays begun.
+    pub fn continue_frame(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
+        if !matches!(self.phase, Phase::Open | Phase::Remote) {
+            return Err(SendError::Closed);
+        }
+        let len = payload.len() as u64;
+        let mut validator = self.sending_utf8;
+        match self.sending {
+            Some(_) if self.frame_left == 0 => return Err(SendError::NoMessage),
+            None => return Err(SendError::NoMessage),
+            Some(_) if len > self.frame_left => return Err(SendError::FrameTooLong),
+            Some(_) if outbox.is_full() => return Err(SendError::Full),
+            Some(kind) => kind.check(&mut validator, payload, len == self.frame_left)?,
+        }
+        outbox.check_room(payload.len())?;
+        outbox.append(payload);
+        self.sending_utf8 = validator;
+        self.frame_left -= len;
+        if self.frame_left == 0 {
+            self.sending = None;
+            outbox.hold_pong(false);
+            if self.phase == Phase::Remote && self.automatic_close {
+                self.answer_close(outbox);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the header of a message whose payload data the embedder writes itself, without a copy: behind all
+    /// of [`Outbox::bytes`] goes the header, behind that the payload, and then what is sent later. A client's
+    /// payload is masked in place.
+    ///
+    /// ```
+    /// use ws_proto::{Config, Connection, MessageKind, Outbox, Role};
+    ///
+    /// let mut connection = Connection::new(Role::Server, &Config::default());
+    /// let (mut outbox, mut payload) = (Outbox::new(), *b"Hello");
+    /// let header = connection.send_header(MessageKind::Text, &mut payload, &mut outbox)?;
+    /// let vectored = [outbox.bytes(), &header, &payload]; // for one writev
+    /// assert_eq!(vectored.concat(), b"\x81\x05Hello");
+    /// # Ok::<(), ws_proto::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text), and [`SendError::InvalidUtf8`]. The payload is as it was then.
+    pub fn send_header(
+        &mut self,
+        kind: MessageKind,
+        payload: &mut [u8],
+        outbox: &mut Outbox,
+    ) -> Result<EncodedHeader, SendError> {
+        self.may_begin(outbox)?;
+        kind.check(&mut Validator::new(), payload, true)?;
+        let mut header = Header::new(kind.opcode(), payload.len() as u64);
+        if self.masks() {
+            let key = outbox.masking_key()?;
+            key.apply(payload);
+            header.key = Some(key);
+        }
+        Ok(header.encode())
+    }
+
+    /// Sends a message that was encoded once for many connections: one copy of its bytes.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text), and [`SendError::MustMask`].
+    pub fn send_prepared(&mut self, message: &Prepared, outbox: &mut Outbox) -> Result<(), SendError> {
+        let frame = self.share_prepared(message, outbox)?;
+        outbox.check_room(frame.len())?;
+        outbox.append(frame);
+        Ok(())
+    }
+
+    /// The bytes of a message that was encoded once, for an embedder who writes them itself, without a copy:
+    /// behind all of [`Outbox::bytes`], and before what is sent later.
+    ///
+    /// # Errors
+    /// As [`send_prepared`](Self::send_prepared).
+    pub fn share_prepared<'m>(
+        &mut self,
+        message: &'m Prepared,
+        outbox: &Outbox,
+    ) -> Result<&'m [u8], SendError> {
+        self.may_begin(outbox)?;
+        if self.masks() {
+            Err(SendError::MustMask)
+        } else {
+            Ok(message.bytes())
+        }
+    }
+
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
     ///
     /// # Errors
     /// [`SendError::ControlFrameTooLong`], [`SendError::Closed`] once a Close frame was received,
-    /// [`SendError::Full`], [`SendError::NoMaskingKeys`].
+    /// [`SendError::MessageUnfinished`] inside a frame, [`SendError::Full`], [`SendError::NoMaskingKeys`].
     pub fn ping(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
         self.send_control(Opcode::PING, payload, outbox)
     }
@@ -120,7 +256,8 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], [`SendError::NoMaskingKeys`].
+    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], [`SendError::NoMaskingKeys`];
+    /// [`SendError::MessageUnfinished`] inside a frame that [`begin_frame`](Self::begin_frame) began.
     pub fn close<'a>(
         &mut self,
         close: impl Into<Option<Close<'a>>>,
@@ -136,6 +273,9 @@ impl Connection {
             Phase::Remote => Phase::Done,
             Phase::Local | Phase::Done | Phase::Failed | Phase::Closed => return Ok(()),
         };
+        if self.frame_left > 0 {
+            return Err(SendError::MessageUnfinished);
+        }
         outbox.push_close(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
         self.sending = None;
         self.closed_first.get_or_insert(Side::Local);
@@ -163,12 +303,7 @@ impl Connection {
         fin: bool,
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
-        if kind == MessageKind::Text {
-            validator.feed(payload).map_err(|_| SendError::InvalidUtf8)?;
-            if fin && !validator.is_complete() {
-                return Err(SendError::InvalidUtf8);
-            }
-        }
+        kind.check(&mut validator, payload, fin)?;
         outbox.push(Frame {
             fin,
             ..self.frame_of(opcode, payload)
@@ -184,6 +319,9 @@ impl Connection {
         }
         if !matches!(self.phase, Phase::Open | Phase::Local) {
             return Err(SendError::Closed);
+        }
+        if self.frame_left > 0 {
+            return Err(SendError::MessageUnfinished);
         }
         if outbox.is_full() {
             return Err(SendError::Full);
@@ -214,6 +352,7 @@ impl Connection {
         match self.sending {
             None if self.phase == Phase::Remote => Err(SendError::Closed),
             None => Err(SendError::NoMessage),
+            Some(_) if self.frame_left > 0 => Err(SendError::MessageUnfinished),
             Some(_) if outbox.is_full() => Err(SendError::Full),
             Some(kind) => Ok(kind),
         }
@@ -233,10 +372,23 @@ impl Connection {
 
 impl MessageKind {
     #[inline]
-    const fn opcode(self) -> Opcode {
+    pub(super) const fn opcode(self) -> Opcode {
         match self {
             Self::Text => Opcode::TEXT,
             Self::Binary => Opcode::BINARY,
+        }
+    }
+
+    /// Checks the next bytes of a message to send, the last ones if it `ends`.
+    fn check(self, validator: &mut Validator, payload: &[u8], ends: bool) -> Result<(), SendError> {
+        let valid = match self {
+            Self::Text => validator.feed(payload).is_ok() && (!ends || validator.is_complete()),
+            Self::Binary => true,
+        };
+        if valid {
+            Ok(())
+        } else {
+            Err(SendError::InvalidUtf8)
         }
     }
 }

@@ -8,6 +8,10 @@ use super::rules::{Judge, Masking, Rules};
 use super::{Header, Rsv};
 #[cfg(feature = "alloc")]
 use super::{MAX_CONTROL_BYTES, Opcode};
+#[cfg(feature = "alloc")]
+use crate::Role;
+#[cfg(feature = "alloc")]
+use crate::bytes::{Reader, Writer};
 use crate::error::Violation;
 use crate::mask::MaskingKey;
 
@@ -241,6 +245,89 @@ impl Decoder {
                 Err((fault.violation, fault.at - before))
             }
         }
+    }
+
+    /// Whether a frame's header came, and not all of its payload data.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_in_payload(&self) -> bool {
+        matches!(self.state, State::Payload)
+    }
+
+    /// Whether a fragmented message is unfinished.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_in_message(&self) -> bool {
+        self.in_message
+    }
+
+    /// Whether the stream broke the rules.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed)
+    }
+
+    /// Whether the rules are those of the role, but for the limit.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_for(&self, role: Role) -> bool {
+        let mut rules = Rules::new(role);
+        rules.max_frame_bytes = self.max_frame_bytes;
+        self.rules() == rules
+    }
+
+    /// All of its state.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn to_bytes(self) -> [u8; 40] {
+        let mut bytes = [0; 40];
+        let mut to = Writer { rest: &mut bytes };
+        to.put(self.max_frame_bytes.to_le_bytes());
+        to.put(self.remaining.to_le_bytes());
+        to.put(self.key.octets());
+        to.put(self.partial);
+        to.put([self.partial_len]);
+        to.put([self.masking as u8, self.reserved_bits.bits(), self.state as u8]);
+        to.put([self.reserved_opcodes, self.masked, self.in_message].map(u8::from));
+        bytes
+    }
+
+    /// The decoder of a state, with `room` bytes left for the next data frame; `None` if that is none.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn from_bytes(bytes: [u8; 40], room: u64) -> Option<Self> {
+        let from = &mut Reader { rest: &bytes };
+        let decoder = Self {
+            max_frame_bytes: u64::from_le_bytes(from.take()),
+            remaining: u64::from_le_bytes(from.take()),
+            key: MaskingKey::new(from.take()),
+            partial: from.take(),
+            partial_len: from.take::<1>()[0],
+            masking: match from.take() {
+                [0] => Masking::Required,
+                [1] => Masking::Forbidden,
+                [2] => Masking::Either,
+                _ => return None,
+            },
+            reserved_bits: Rsv::new(from.take::<1>()[0]),
+            state: match from.take() {
+                [0] => State::Header,
+                [1] => State::Payload,
+                [2] => State::Failed,
+                _ => return None,
+            },
+            reserved_opcodes: from.flag()?,
+            masked: from.flag()?,
+            in_message: from.flag()?,
+        };
+        // What is kept of a header is the beginning of one that the rules let through.
+        let partial = decoder.partial.get(..usize::from(decoder.partial_len))?;
+        let judge = Judge {
+            rules: decoder.rules(),
+            in_message: Some(decoder.in_message),
+            room,
+        };
+        let header = matches!(Header::parse_by(&judge, partial), Ok(None));
+        let payload = match decoder.state {
+            State::Payload => decoder.partial_len == 0,
+            State::Header | State::Failed => decoder.remaining == 0,
+        };
+        (header && payload && decoder.to_bytes() == bytes).then_some(decoder)
     }
 
     const fn rules(&self) -> Rules {

@@ -130,12 +130,33 @@ impl Header {
         Ok(Some((header, len + 4)))
     }
 
+    /// [`encode`](Self::encode) for a 7-bit length, straight to where it goes: its length in bytes. Most frames are
+    /// short, and their bytes would otherwise be stored one by one and loaded at once, which stalls.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn encode_short(&self, octets: &mut [u8]) -> usize {
+        let (first, len) = (self.first_octet(), self.payload_len as u8);
+        if let Some(key) = self.key {
+            let [a, b, c, d] = key.octets();
+            octets[..6].copy_from_slice(&[first, MASK | len, a, b, c, d]);
+            6
+        } else {
+            octets[..2].copy_from_slice(&[first, len]);
+            2
+        }
+    }
+
+    const fn first_octet(&self) -> u8 {
+        let fin = if self.fin { FIN } else { 0 };
+        fin | self.rsv.bits() | self.opcode.get()
+    }
+
     /// The header's bytes, with the shortest form of the length.
     ///
     /// A payload of 2^63 bytes or more cannot be in memory; such a `payload_len` loses its top bit.
     pub const fn encode(&self) -> EncodedHeader {
         let mut octets = [0; Self::MAX_BYTES];
-        octets[0] = if self.fin { FIN } else { 0 } | self.rsv.bits() | self.opcode.get();
+        octets[0] = self.first_octet();
         let len = self.payload_len & (u64::MAX >> 1);
         let len_octets = len.to_be_bytes();
         let mut end = 2;

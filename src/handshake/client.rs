@@ -104,7 +104,7 @@ impl<'a> ClientRequest<'a> {
 ///     subprotocols: &["chat", "superchat"],
 ///     ..ClientRequest::new(Url::parse("ws://server.example.com/chat")?)
 /// };
-/// let mut outbox = Outbox::client([7; 32]);
+/// let mut outbox = Outbox::client([7; 16]);
 /// let mut client = Client::start_with_nonce(&request, *b"the sample nonce", &mut outbox)?;
 /// assert!(outbox.bytes().starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\n"));
 ///

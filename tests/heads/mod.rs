@@ -191,7 +191,7 @@ pub(crate) fn client(subprotocols: &[&str], extensions: &[&str], limits: HeadLim
         limits,
         ..ClientRequest::new(url)
     };
-    Client::start_with_nonce(&request, NONCE, &mut Outbox::client([7; 32])).unwrap()
+    Client::start_with_nonce(&request, NONCE, &mut Outbox::client([7; 16])).unwrap()
 }
 
 /// Gives a client the pieces.

@@ -1,0 +1,177 @@
+//! The state of a connection as bytes, for a process that takes it over.
+
+use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, Side};
+use crate::Role;
+use crate::bytes::{Reader, Writer};
+use crate::frame::{Decoder, MAX_CONTROL_BYTES};
+use crate::inbox::Inbox;
+use crate::utf8::Validator;
+
+/// The bytes are no state of a connection that this version of the crate wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes are no state of a connection, or one of another version")]
+pub struct HandoverError;
+
+/// First byte of the state. Another number is another layout.
+const VERSION: u8 = 1;
+
+impl Connection {
+    /// Length in bytes of the state of a connection.
+    pub const STATE_BYTES: usize = 98;
+
+    /// The state of this connection and its inbox, idle or in the middle of a message or frame, for another process that
+    /// takes the transport over. Beside it go [`Inbox::unfinished`], and the bytes that the outbox still holds.
+    ///
+    /// No event is to be in use: the state is that after it. A client's outbox is seeded anew on the other side.
+    ///
+    /// ```
+    /// use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
+    ///
+    /// let mut connection = Connection::new(Role::Client, &Config::default());
+    /// let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([7; 16]));
+    /// let mut input = Input::new(*b"\x81\x05Hel", &mut inbox);
+    /// assert!(!connection.receive(&mut input, &mut outbox)?);
+    /// let (state, unfinished) = (connection.to_bytes(&mut inbox), inbox.unfinished());
+    ///
+    /// // In the other process:
+    /// let (mut connection, mut inbox) = Connection::from_bytes(&state, unfinished)?;
+    /// let mut input = Input::new(*b"lo", &mut inbox);
+    /// assert!(connection.receive(&mut input, &mut outbox)?);
+    /// assert_eq!(input.event(), Event::Text("Hello"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_bytes(&self, inbox: &mut Inbox) -> [u8; Self::STATE_BYTES] {
+        inbox.settle();
+        let mut bytes = [0; Self::STATE_BYTES];
+        let mut to = Writer { rest: &mut bytes };
+        to.put([VERSION]);
+        to.put(self.decoder.to_bytes());
+        to.put(self.max_message_bytes.to_le_bytes());
+        to.put(self.received.to_le_bytes());
+        to.put(self.frame_left.to_le_bytes());
+        to.put(self.max_fragments.to_le_bytes());
+        to.put(self.fragments.to_le_bytes());
+        to.put(self.control_window.to_le_bytes());
+        to.put(self.control_frames.to_le_bytes());
+        to.put(self.max_control_frames.to_le_bytes());
+        to.put(self.sending_utf8.to_bytes());
+        to.put([match self.sending {
+            None => 0,
+            Some(MessageKind::Text) => 1,
+            Some(MessageKind::Binary) => 2,
+        }]);
+        to.put([u8::from(self.receiving == MessageKind::Text)]);
+        to.put([match self.frame {
+            FrameKind::Data { fin } => u8::from(fin),
+            FrameKind::Ping => 2,
+            FrameKind::Pong => 3,
+            FrameKind::Close => 4,
+        }]);
+        to.put([u8::from(self.role == Role::Server), self.phase as u8]);
+        to.put([match self.closed_first {
+            None => 0,
+            Some(Side::Local) => 1,
+            Some(Side::Remote) => 2,
+        }]);
+        to.put(self.code.get().to_le_bytes());
+        to.put([self.clean, self.automatic_pong, self.automatic_close, self.pieces].map(u8::from));
+        to.put([inbox.control_len()]);
+        bytes
+    }
+
+    /// The connection and the inbox of a state and the inbox's unfinished bytes. The reason of a Close frame is not
+    /// among them.
+    ///
+    /// # Errors
+    /// [`HandoverError`] if they are not what [`to_bytes`](Self::to_bytes) and [`Inbox::unfinished`] gave. It does not
+    /// tell every change of the bytes: they are to come from where they are trusted.
+    pub fn from_bytes(
+        bytes: &[u8; Self::STATE_BYTES],
+        unfinished: &[u8],
+    ) -> Result<(Self, Inbox), HandoverError> {
+        Self::read(&mut Reader { rest: bytes }, unfinished).ok_or(HandoverError)
+    }
+
+    fn read(from: &mut Reader<'_>, unfinished: &[u8]) -> Option<(Self, Inbox)> {
+        if from.take() != [VERSION] {
+            return None;
+        }
+        let decoder = from.take();
+        let max_message_bytes = u64::from_le_bytes(from.take());
+        let received = u64::from_le_bytes(from.take());
+        let room = max_message_bytes.checked_sub(received)?;
+        let connection = Self {
+            decoder: Decoder::from_bytes(decoder, room)?,
+            max_message_bytes,
+            received,
+            frame_left: u64::from_le_bytes(from.take()),
+            max_fragments: u32::from_le_bytes(from.take()),
+            fragments: u32::from_le_bytes(from.take()),
+            control_window: u32::from_le_bytes(from.take()),
+            control_frames: u16::from_le_bytes(from.take()),
+            max_control_frames: u16::from_le_bytes(from.take()),
+            sending_utf8: Validator::from_bytes(from.take())?,
+            sending: match from.take() {
+                [0] => None,
+                [1] => Some(MessageKind::Text),
+                [2] => Some(MessageKind::Binary),
+                _ => return None,
+            },
+            receiving: if from.flag()? {
+                MessageKind::Text
+            } else {
+                MessageKind::Binary
+            },
+            frame: match from.take() {
+                [fin @ 0..=1] => FrameKind::Data { fin: fin == 1 },
+                [2] => FrameKind::Ping,
+                [3] => FrameKind::Pong,
+                [4] => FrameKind::Close,
+                _ => return None,
+            },
+            role: if from.flag()? { Role::Server } else { Role::Client },
+            phase: Phase::ALL.into_iter().nth(usize::from(from.take::<1>()[0]))?,
+            closed_first: match from.take() {
+                [0] => None,
+                [1] => Some(Side::Local),
+                [2] => Some(Side::Remote),
+                _ => return None,
+            },
+            code: CloseCode::new(u16::from_le_bytes(from.take())),
+            clean: from.flag()?,
+            automatic_pong: from.flag()?,
+            automatic_close: from.flag()?,
+            pieces: from.flag()?,
+        };
+        let [control_len] = from.take();
+        let inbox = Inbox::resume(unfinished, control_len, connection.receiving == MessageKind::Text)?;
+        connection.is_consistent(&inbox).then_some((connection, inbox))
+    }
+
+    /// Whether the parts of a state that was read fit together.
+    fn is_consistent(&self, inbox: &Inbox) -> bool {
+        let (left, control) = (self.decoder.remaining(), u64::from(inbox.control_len()));
+        let in_message = self.decoder.is_in_message();
+        let (in_data, frame) = match self.frame {
+            _ if !self.decoder.is_in_payload() => (false, control == 0),
+            FrameKind::Data { fin } => {
+                let fits = left <= self.max_message_bytes - self.received;
+                (true, control == 0 && fits && fin != in_message)
+            }
+            _ => (false, control + left <= MAX_CONTROL_BYTES as u64),
+        };
+        let kept = if self.pieces {
+            inbox.partial_len() as u64
+        } else {
+            self.received
+        };
+        // Once nothing is looked at any more, what is kept of a message does not matter.
+        let gathered = kept == inbox.message_len() as u64 && !self.decoder.has_failed();
+        frame
+            && (gathered || !self.is_receiving())
+            && (in_data || in_message || self.received == 0)
+            && (self.frame_left == 0 || (self.sending.is_some() && self.role == Role::Server))
+            && self.decoder.is_for(self.role)
+            && (self.pieces || self.max_message_bytes <= isize::MAX as u64)
+    }
+}
