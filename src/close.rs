@@ -194,6 +194,13 @@ impl<'a> Close<'a> {
     }
 }
 
+/// So that `Connection::close` takes a code alone.
+impl From<CloseCode> for Option<Close<'_>> {
+    fn from(code: CloseCode) -> Self {
+        Some(code.into())
+    }
+}
+
 impl From<CloseCode> for Close<'_> {
     fn from(code: CloseCode) -> Self {
         Self { code, reason: "" }

@@ -274,7 +274,7 @@ impl Deadlines {
             _ => true,
         };
         if ends {
-            connection.receive_eof(outbox);
+            connection.abort(outbox);
         }
         self.notice(now, Some(connection));
         done

@@ -210,6 +210,7 @@ impl Inbox {
         if usize::from(self.control_len) + bytes.len() > MAX_CONTROL_BYTES {
             self.drop_control();
         }
+        self.make_room(bytes.len(), 0);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         key.unwrap_or_default().apply(&mut self.bytes[start..]);
@@ -217,7 +218,7 @@ impl Inbox {
     }
 
     /// Drops an unfinished control frame of another connection: its own comes to an end before anything else begins.
-    fn drop_control(&mut self) {
+    pub(crate) fn drop_control(&mut self) {
         self.bytes.truncate(self.message_len());
         self.control_len = 0;
     }
@@ -258,10 +259,14 @@ impl Inbox {
         to
     }
 
+    /// Drops all that is kept, and its memory: nothing of it will be delivered.
+    pub(crate) fn discard(&mut self) {
+        *self = Self::new();
+    }
+
     /// Keeps a Close frame's reason, in place of what is left of a message.
     pub(crate) fn keep_reason(&mut self, reason: &str) {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(reason.as_bytes());
+        self.bytes = reason.into();
         self.control_len = 0;
         self.content = Content::Reason;
         self.lent = Lent::Nothing;

@@ -49,18 +49,29 @@ pub enum Event<'a> {
 ///     connection: &mut Connection,
 ///     inbox: &mut Inbox,
 ///     outbox: &mut Outbox,
-/// ) -> Result<(), Box<dyn std::error::Error>> {
+/// ) -> io::Result<()> {
 ///     let n = socket.read(buffer)?;
 ///     let mut input = Input::new(&mut buffer[..n], inbox);
-///     while connection.receive(&mut input, outbox)? {
+///     if let Err(error) = echo(connection, &mut input, outbox) {
+///         eprintln!("{error}"); // a violation is answered already
+///     }
+///     let written = socket.write(outbox.bytes())?; // in any case
+///     outbox.consume(written);
+///     Ok(())
+/// }
+///
+/// fn echo(
+///     connection: &mut Connection,
+///     input: &mut Input<&mut [u8], &mut Inbox>,
+///     outbox: &mut Outbox,
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     while connection.receive(input, outbox)? {
 ///         match input.event() {
 ///             Event::Text(text) => connection.send_text(text, outbox)?,
 ///             Event::Binary(data) => connection.send_binary(data, outbox)?,
 ///             Event::Close(_) | Event::Ping(_) | Event::Pong(_) => {} // answered already
 ///         }
 ///     }
-///     let written = socket.write(outbox.bytes())?;
-///     outbox.consume(written);
 ///     Ok(())
 /// }
 /// # use ws_proto::{Config, Role};
@@ -70,10 +81,10 @@ pub enum Event<'a> {
 /// #     fn write(&mut self, b: &[u8]) -> io::Result<usize> { self.1.write(b) }
 /// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
 /// # }
-/// # let mut socket = Socket(b"\x81\x81\0\0\0\0a\x82\x81\0\0\0\0b", Vec::new());
+/// # let mut socket = Socket(b"\x81\x81\0\0\0\0a\x82\x81\0\0\0\0b\xc1", Vec::new());
 /// # let mut connection = Connection::new(Role::Server, &Config::default());
 /// # on_readable(&mut socket, &mut [0; 64], &mut connection, &mut Inbox::new(), &mut Outbox::new()).unwrap();
-/// # assert_eq!(socket.1, b"\x81\x01a\x82\x01b");
+/// # assert_eq!(socket.1, b"\x81\x01a\x82\x01b\x88\x02\x03\xea");
 /// ```
 ///
 /// A runtime that keeps its bytes lets the `Input` own buffer and inbox; an async `next` may lend:
@@ -95,11 +106,15 @@ pub enum Event<'a> {
 ///
 /// impl<S: Socket> WebSocket<S> {
 ///     async fn next(&mut self) -> Result<Event<'_>, Error> {
-///         while !self.connection.receive(&mut self.input, &mut self.outbox)? {
-///             self.flush().await?;
+///         loop {
+///             let found = self.connection.receive(&mut self.input, &mut self.outbox);
+///             if let Ok(true) = found {
+///                 return Ok(self.input.event());
+///             }
+///             self.flush().await?; // a violation is answered, too
+///             found?;
 ///             self.fill().await?;
 ///         }
-///         Ok(self.input.event())
 ///     }
 ///
 ///     async fn fill(&mut self) -> Result<(), Error> {

@@ -46,7 +46,7 @@ impl KeySource {
     #[inline]
     fn generator(&mut self) -> Option<&mut ChaCha12Rng> {
         if let Self::Resting(seed) = self {
-            // ChaCha takes a key of 128 bits twice.
+            // A seed at rest is as small as is safe: nobody searches 128 bits. ChaCha takes it for both halves of its key.
             let mut key = [0; 32];
             key[..16].copy_from_slice(seed);
             key[16..].copy_from_slice(seed);

@@ -35,6 +35,7 @@ impl MaskingKey {
     }
 
     /// The key for the octets from `offset` on: its octets rotated by `offset mod 4`.
+    #[must_use]
     pub const fn advanced(self, offset: u64) -> Self {
         let bits = 8 * (offset % 4) as u32;
         // The octet at the lowest address is the lowest byte on little-endian targets only.
@@ -47,6 +48,7 @@ impl MaskingKey {
 
     /// The key that unmasks with `self` and masks with `to` in one pass, for proxies that must not
     /// reuse a client's key.
+    #[must_use]
     pub const fn rekeyed(self, to: Self) -> Self {
         Self(self.0 ^ to.0)
     }

@@ -37,7 +37,7 @@ pub struct Outbox {
     pong: u32,
     /// Where in `buffer` the Close frame ends, until all of it is consumed; 0 if none waits.
     close_end: u32,
-    /// The automatic Pong that goes out after that one: the answer to the latest Ping.
+    /// The automatic Pong that goes out after that one, if it `waits`: the answer to the latest Ping.
     next_pong: Option<Box<Pong>>,
     keys: KeySource,
 }
@@ -56,6 +56,8 @@ struct Pong {
     payload: [u8; MAX_CONTROL_BYTES],
     len: u8,
     masked: bool,
+    /// Whether there is one; the box is kept for the next one that has to wait.
+    waits: bool,
     /// Whether a frame is being sent piece by piece, which it has to wait for.
     held: bool,
 }
@@ -115,6 +117,7 @@ impl Outbox {
 
     /// The bytes to write next; empty if nothing waits.
     #[inline]
+    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.start as usize..]
     }
@@ -138,8 +141,8 @@ impl Outbox {
         self.len() >= self.max_bytes as usize
     }
 
-    /// Sets the high-water mark in bytes. One message may pass it, of any size; what is sent after it is
-    /// refused. Automatic replies always fit: they are at most one Pong and one Close frame.
+    /// Sets the high-water mark in bytes. One message may pass it, up to 4 GiB in all; what is sent after it is
+    /// refused. Automatic replies always fit: they are at most two Pongs, one of which waits outside, and one Close frame.
     pub fn set_max_bytes(&mut self, max_bytes: u32) {
         self.max_bytes = max_bytes;
     }
@@ -166,6 +169,7 @@ impl Outbox {
             self.buffer = Vec::new();
             self.start = 0;
             self.keys.rest();
+            self.next_pong.take_if(|next| !next.waits);
         }
     }
 
@@ -266,6 +270,14 @@ impl Outbox {
         self.close_end > self.start
     }
 
+    /// Says that bytes of the embedder's own go behind all that waits: that stays as it is now.
+    pub(crate) fn settle(&mut self) {
+        // With another Pong behind it, the one that waits is not replaced any more.
+        if self.next_pong.is_none() {
+            self.pong = NO_PONG;
+        }
+    }
+
     /// Says whether a frame is being sent piece by piece: nothing may come between its bytes.
     pub(crate) fn hold_pong(&mut self, held: bool) {
         if let Some(next) = &mut self.next_pong {
@@ -278,9 +290,11 @@ impl Outbox {
 
     /// Puts the Pong that waits for its turn into the buffer, unless it is held.
     fn push_next_pong(&mut self) {
-        if let Some(next) = self.next_pong.take_if(|next| !next.held) {
+        if let Some(mut next) = self.next_pong.take_if(|next| next.waits && !next.held) {
             // Masking keys are there: they were for the frame before.
             let _ = self.push_pong(&next.payload[..usize::from(next.len)], next.masked, false);
+            next.waits = false;
+            self.next_pong = Some(next);
         }
     }
 
@@ -300,6 +314,7 @@ impl Outbox {
                 return Ok(());
             }
             self.buffer.truncate(start);
+            self.pong = NO_PONG;
         }
         self.push(Frame {
             fin: true,
@@ -317,17 +332,21 @@ impl Outbox {
                 payload: [0; MAX_CONTROL_BYTES],
                 len: 0,
                 masked,
+                waits: true,
                 held,
             })
         });
         next.payload[..payload.len()].copy_from_slice(payload);
         next.len = payload.len() as u8;
+        next.waits = true;
         next.held = held;
     }
 
     /// Drops the Pong that has not been put into the buffer: none is owed after the peer's Close.
     pub(crate) fn forget_next_pong(&mut self) {
-        self.next_pong = None;
+        if let Some(next) = &mut self.next_pong {
+            next.waits = false;
+        }
     }
 
     #[inline]

@@ -6,7 +6,8 @@ use crate::mask::{MaskingKey, PIECE_BYTES};
 const BULK_BYTES: usize = 64;
 
 /// The text was invalid: no octets that follow can make it valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("octet {offset} cannot continue a valid UTF-8 text")]
 pub struct InvalidUtf8 {
     /// Offset of the octet that proved it, in the bytes given to the failing call.
     pub offset: usize,

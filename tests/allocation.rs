@@ -389,3 +389,75 @@ fn a_peer_that_pings_and_never_reads_costs_a_bounded_outbox() {
         assert!(heap.peak_bytes < 16 << 10 && heap.allocations < 20, "{heap:?}");
     }
 }
+
+/// A control frame that is cut in two while the inbox is full to its capacity makes it grow by steps, too.
+#[test]
+fn a_cut_control_frame_does_not_double_the_inbox() {
+    let mut connection = Connection::new(Role::Client, &Config::default());
+    let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Client));
+    let ping = frame(Role::Client, true, Opcode::PING, &[1; 125]);
+    let mut reads = vec![frame(Role::Client, false, Opcode::BINARY, &[7; 1 << 20])];
+    // Whatever room there is, one of these finds it used up but for the last octets.
+    for _ in 0..3000 {
+        let fragment = frame(Role::Client, false, Opcode::CONTINUATION, &[7; 100]);
+        reads.extend([fragment, ping[..126].to_vec(), ping[126..].to_vec()]);
+    }
+    let mut received = 0;
+    measure(|| {
+        for read in &mut reads {
+            received += read.len();
+            let mut input = Input::new(&mut read[..], &mut inbox);
+            while connection.receive(&mut input, &mut outbox).unwrap() {}
+            outbox.consume(usize::MAX);
+            let peak = HEAP.get().peak_bytes as usize;
+            let most = received + received / 8 + (64 << 10) + 1024;
+            assert!(peak <= most, "{peak} bytes of heap for {received} received");
+        }
+    });
+}
+
+#[test]
+fn what_will_not_be_delivered_is_not_kept() {
+    let part = frame(Role::Client, false, Opcode::TEXT, &[b'a'; 1 << 20]);
+    for (end, what) in [
+        (&b"\x88\x03\x03\xe8x"[..], "a Close frame with a reason"),
+        (b"\x88\x00", "a Close frame"),
+        (b"\x81\x00", "a violation"),
+    ] {
+        let mut connection = Connection::new(Role::Client, &Config::default());
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Client));
+        let mut bytes = [&part, end].concat();
+        let ((), heap) = measure(|| {
+            let mut input = Input::new(&mut bytes[..], &mut inbox);
+            while connection.receive(&mut input, &mut outbox).unwrap_or(false) {}
+            inbox.release();
+            outbox.consume(usize::MAX);
+            outbox.release();
+        });
+        assert!(heap.live_bytes <= 123, "{what}: {heap:?}");
+    }
+}
+
+/// Pings around a message, nothing drained between them: a Pong waits outside the buffer each time.
+#[test]
+fn pongs_that_wait_allocate_nothing_once_warm() {
+    let mut connection = Connection::new(Role::Server, &Config::default());
+    let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Server));
+    let ping = frame(Role::Server, true, Opcode::PING, b"p");
+    let stream = [&ping, &frame(Role::Server, true, Opcode::TEXT, b"t")[..], &ping].concat();
+    let mut bytes = stream.clone();
+    let mut round = || {
+        bytes.copy_from_slice(&stream);
+        let mut input = Input::new(&mut bytes[..], &mut inbox);
+        while connection.receive(&mut input, &mut outbox).unwrap() {
+            if let Event::Text(text) = input.event() {
+                connection.send_text(text, &mut outbox).unwrap();
+            }
+        }
+        while !outbox.is_empty() {
+            outbox.consume(outbox.len());
+        }
+    };
+    round(); // warms up
+    assert_allocates_nothing("pings around a message", || (0..100).for_each(|_| round()));
+}

@@ -946,3 +946,37 @@ fn s5_1_client_without_keys_fails_rather_than_answer_unmasked() {
         );
     }
 }
+
+#[test]
+fn s7_2_1_who_ends_the_transport_first_closed_it() {
+    for role in ROLES {
+        let ended = |state, abort: bool| {
+            let mut endpoint = Endpoint::in_state(role, state);
+            if abort {
+                endpoint.connection.abort(&endpoint.outbox);
+            } else {
+                endpoint.connection.receive_eof(&endpoint.outbox);
+            }
+            endpoint.connection.status()
+        };
+        for (state, abort, first, clean) in [
+            ("OPEN", true, Side::Local, false),
+            ("OPEN", false, Side::Remote, false),
+            ("LOCAL", false, Side::Local, false),
+            ("REMOTE", true, Side::Remote, false),
+            ("DONE", true, Side::Remote, true),
+            ("FAILED", false, Side::Local, false),
+        ] {
+            let status = ended(state, abort);
+            let expected = (State::Closed, Some(first), clean);
+            assert_eq!((status.state, status.closed_first, status.clean), expected, "{state} {abort}");
+        }
+    }
+}
+
+#[test]
+fn s7_1_2_a_code_alone_closes() {
+    let mut endpoint = Endpoint::new(Role::Server);
+    endpoint.closes(CloseCode::GOING_AWAY);
+    assert_eq!(endpoint.outbox.bytes(), b"\x88\x02\x03\xe9");
+}

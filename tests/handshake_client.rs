@@ -563,3 +563,22 @@ proptest! {
         prop_assert_eq!(&ask(start(), &[a, b]), &whole);
     }
 }
+
+/// The list of offers is kept as it was written, without what is spare in it.
+#[test]
+fn s9_1_offers_with_spare_commas_are_one_list() {
+    let url = Url::parse("ws://server.example.com/chat").unwrap();
+    let offers = [",,,,,,,,,,,,,,,a", ",,,,,,,,,,,,,,,b"];
+    let request = ClientRequest {
+        extensions: &offers,
+        ..ClientRequest::new(url)
+    };
+    let mut outbox = Outbox::client([7; 16]);
+    let mut client = Client::start_with_nonce(&request, NONCE, &mut outbox).unwrap();
+    let sent = String::from_utf8(outbox.bytes().to_vec()).unwrap();
+    assert!(sent.contains("\r\nSec-WebSocket-Extensions: a, b\r\n"), "{sent}");
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: b\r\n\r\n";
+    let reply = client.receive(answer.as_bytes()).unwrap();
+    assert!(matches!(reply.answer, Some(Answer::Open(_))));
+}

@@ -63,3 +63,33 @@ fn s5_5_3_no_event_is_an_empty_pong() {
     assert!(!connection.receive(&mut input, &mut Outbox::new()).unwrap());
     assert_eq!((input.event(), input.event_range()), (Event::Pong(b""), None));
 }
+
+/// Where bytes are read into, the event found last may have been: it is not lent any more.
+#[test]
+fn s8_1_space_ends_the_event() {
+    let (mut connection, mut outbox) = (Connection::new(Role::Client, &Config::default()), Outbox::new());
+    let mut input = Input::with_filled(*b"\x81\x01a", 0..3, Inbox::new());
+    assert!(connection.receive(&mut input, &mut outbox).unwrap());
+    assert_eq!(input.event(), Event::Text("a"));
+    input.space()[0] = 0xff;
+    assert_eq!(input.event(), Event::Pong(b""));
+}
+
+/// What one connection left of a control frame is not another's.
+#[test]
+fn s5_5_an_inbox_does_not_carry_control_frames_over() {
+    let mut inbox = Inbox::new();
+    let mut outbox = Outbox::client([7; 16]);
+    let mut first = Connection::new(Role::Client, &Config::default());
+    let mut cut = *b"\x89\x0csecret of A";
+    assert!(
+        !first
+            .receive(&mut Input::new(&mut cut[..], &mut inbox), &mut outbox)
+            .unwrap()
+    );
+    let mut second = Connection::new(Role::Client, &Config::default());
+    let mut bytes = *b"\x89\x01b";
+    let mut input = Input::new(&mut bytes[..], &mut inbox);
+    assert!(second.receive(&mut input, &mut outbox).unwrap());
+    assert_eq!(input.event(), Event::Ping(b"b"));
+}

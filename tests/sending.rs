@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::HashSet;
 
-use common::{ROLES, all_to, code, drain, feed, frames, hex, outbox, receive, side, to_hex, vectors};
+use common::{ROLES, all_to, code, drain, feed, frames, hex, outbox, receive, side, to, to_hex, vectors};
 use ws_proto::frame::{Header, Opcode};
 use ws_proto::handshake::{Accept, HeadLimits, Server};
 use ws_proto::mask::MaskingKey;
@@ -553,4 +553,29 @@ fn s5_4_no_sequence_of_calls_breaks_the_order_of_fragments() {
 fn s5_2_header_loses_what_no_payload_can_have() {
     let header = Header::new(Opcode::BINARY, u64::MAX).encode();
     assert_eq!(*header, hex("82 7f 7f ff ff ff ff ff ff ff"));
+}
+
+/// One outbox for a server's and a client's connection is a mistake, and no panic.
+#[test]
+fn s5_1_an_outbox_of_another_role_sends_nothing_unmasked() {
+    let mut outbox = Outbox::new();
+    let mut server = Connection::new(Role::Server, &Config::default());
+    let mut client = Connection::new(Role::Client, &Config::default());
+    let mut inbox = Inbox::new();
+    receive(
+        &mut server,
+        &mut inbox,
+        &mut outbox,
+        &to(Role::Server, 0x89, b"a"),
+    );
+    for _ in 0..2 {
+        receive(
+            &mut client,
+            &mut inbox,
+            &mut outbox,
+            &to(Role::Client, 0x89, b"b"),
+        );
+    }
+    assert_eq!(client.send_text("x", &mut outbox), Err(SendError::Closed));
+    assert!(!outbox.bytes().ends_with(b"b"));
 }

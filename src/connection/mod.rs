@@ -319,6 +319,7 @@ impl Connection {
     }
 
     /// How the connection stands.
+    #[must_use]
     pub const fn status(&self) -> Status {
         Status {
             state: match self.phase {
@@ -333,6 +334,7 @@ impl Connection {
     }
 
     /// What to do with the transport next. Ask after each round of receiving, sending and writing.
+    #[must_use]
     pub fn transport(&self, outbox: &Outbox) -> Transport {
         match (self.phase, self.role) {
             (Phase::Closed, _) => Transport::Close,
@@ -344,14 +346,24 @@ impl Connection {
         }
     }
 
-    /// Says that the transport has ended: by the peer, by an error, or because it was closed here.
-    /// The connection is closed then, cleanly if the closing handshake was complete and written.
+    /// Says that the transport has ended: by the peer, by an error, or because [`transport`](Self::transport) said to
+    /// close it. The connection is closed then, cleanly if the closing handshake was complete and written.
     pub fn receive_eof(&mut self, outbox: &Outbox) {
+        self.end(Side::Remote, outbox);
+    }
+
+    /// Says that this endpoint ends the transport of its own accord, without a closing handshake or before its end:
+    /// a deadline has passed, say.
+    pub fn abort(&mut self, outbox: &Outbox) {
+        self.end(Side::Local, outbox);
+    }
+
+    fn end(&mut self, by: Side, outbox: &Outbox) {
         if self.phase == Phase::Closed {
             return;
         }
         self.clean = self.phase == Phase::Done && !outbox.has_close();
-        self.closed_first.get_or_insert(Side::Remote);
+        self.closed_first.get_or_insert(by);
         self.phase = Phase::Closed;
     }
 

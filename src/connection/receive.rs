@@ -50,6 +50,7 @@ impl Connection {
         cursor.found = Found::Nothing;
         if let Err((violation, offset)) = self.find(bytes, cursor, inbox, outbox) {
             cursor.start = offset;
+            inbox.discard();
             self.fail(violation, outbox);
             return Err(violation);
         }
@@ -133,6 +134,7 @@ impl Connection {
     fn receive_header(&mut self, header: &Header, inbox: &mut Inbox) -> Result<(), Violation> {
         self.count_frame(header.payload_len);
         if header.opcode.is_control() {
+            inbox.drop_control();
             self.frame = match header.opcode {
                 Opcode::PING => FrameKind::Ping,
                 Opcode::PONG => FrameKind::Pong,

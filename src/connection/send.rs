@@ -189,6 +189,7 @@ impl Connection {
             key.apply(payload);
             header.key = Some(key);
         }
+        outbox.settle();
         Ok(header.encode())
     }
 
@@ -197,7 +198,7 @@ impl Connection {
     /// # Errors
     /// As [`send_text`](Self::send_text), and [`SendError::MustMask`].
     pub fn send_prepared(&mut self, message: &Prepared, outbox: &mut Outbox) -> Result<(), SendError> {
-        let frame = self.share_prepared(message, outbox)?;
+        let frame = self.prepared(message, outbox)?;
         outbox.check_room(frame.len())?;
         outbox.append(frame);
         Ok(())
@@ -211,14 +212,11 @@ impl Connection {
     pub fn share_prepared<'m>(
         &mut self,
         message: &'m Prepared,
-        outbox: &Outbox,
+        outbox: &mut Outbox,
     ) -> Result<&'m [u8], SendError> {
-        self.may_begin(outbox)?;
-        if self.masks() {
-            Err(SendError::MustMask)
-        } else {
-            Ok(message.bytes())
-        }
+        let frame = self.prepared(message, outbox)?;
+        outbox.settle();
+        Ok(frame)
     }
 
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
@@ -327,6 +325,16 @@ impl Connection {
             return Err(SendError::Full);
         }
         outbox.push(self.frame_of(opcode, payload))
+    }
+
+    /// The frame of a prepared message, if it may be sent now.
+    fn prepared<'m>(&self, message: &'m Prepared, outbox: &Outbox) -> Result<&'m [u8], SendError> {
+        self.may_begin(outbox)?;
+        if self.masks() {
+            Err(SendError::MustMask)
+        } else {
+            Ok(message.bytes())
+        }
     }
 
     /// Whether a new message may be sent now (RFC 6455 §5.4, §6.1).

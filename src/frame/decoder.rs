@@ -23,7 +23,8 @@ use crate::mask::MaskingKey;
 /// refused at the octet that proves it, before any payload. It knows frames, not messages: UTF-8, the
 /// body of Close frames and replies are a `Connection`'s, which stands on it.
 ///
-/// Each frame gives one [`Part::Header`], then one or more [`Part::Payload`], the last of which says so.
+/// Each frame gives one [`Part::Header`], then one or more [`Part::Payload`], the last of which says so: an empty one if the
+/// frame is empty, for which no bytes need to be left. Ask until [`Part::More`].
 ///
 /// ```
 /// use ws_proto::frame::{Decoder, Opcode, Part, Rules};

@@ -154,6 +154,7 @@ impl Header {
     /// The header's bytes, with the shortest form of the length.
     ///
     /// A payload of 2^63 bytes or more cannot be in memory; such a `payload_len` loses its top bit.
+    #[must_use]
     pub const fn encode(&self) -> EncodedHeader {
         let mut octets = [0; Self::MAX_BYTES];
         octets[0] = self.first_octet();

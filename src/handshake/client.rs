@@ -1,6 +1,7 @@
 //! The client's side of the opening handshake over HTTP/1.1 bytes (RFC 6455 §4.1).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::error::{ResponseError, StartError};
 use super::fields::{Field, Fields};
@@ -184,7 +185,14 @@ impl Client {
             reader: HeadReader::new(Kind::Response, request.limits),
             key,
             subprotocols: request.subprotocols.join(", "),
-            extensions: request.extensions.join(", "),
+            // As they are written: what is spare in them could add up to more than a list may have.
+            extensions: request
+                .extensions
+                .iter()
+                .filter_map(|text| outgoing::single_extension(text))
+                .map(|extension| extension.to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
             require_subprotocol: request.require_subprotocol,
             informational_left: request.limits.max_informational_responses,
             finished: false,
