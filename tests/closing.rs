@@ -969,7 +969,11 @@ fn s7_2_1_who_ends_the_transport_first_closed_it() {
         ] {
             let status = ended(state, abort);
             let expected = (State::Closed, Some(first), clean);
-            assert_eq!((status.state, status.closed_first, status.clean), expected, "{state} {abort}");
+            assert_eq!(
+                (status.state, status.closed_first, status.clean),
+                expected,
+                "{state} {abort}"
+            );
         }
     }
 }
