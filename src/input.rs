@@ -201,10 +201,10 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// Where the bytes to look at end.
+    /// Where the bytes to look at end. What was discarded may lie beyond the limit.
     #[inline]
     pub(crate) fn stop(&self) -> usize {
-        self.end.min(self.limit)
+        self.end.min(self.limit.max(self.start))
     }
 }
 

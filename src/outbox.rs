@@ -273,7 +273,7 @@ impl Outbox {
     /// Says that bytes of the embedder's own go behind all that waits: that stays as it is now.
     pub(crate) fn settle(&mut self) {
         // With another Pong behind it, the one that waits is not replaced any more.
-        if self.next_pong.is_none() {
+        if !self.next_pong.as_ref().is_some_and(|next| next.waits) {
             self.pong = NO_PONG;
         }
     }

@@ -461,3 +461,114 @@ fn pongs_that_wait_allocate_nothing_once_warm() {
     round(); // warms up
     assert_allocates_nothing("pings around a message", || (0..100).for_each(|_| round()));
 }
+
+/// Receives a message of `declared` bytes in one frame, lent in pieces, of which `len` come through a buffer of 64 KiB;
+/// what the heap went through.
+fn receive_in_pieces(receiver: Role, kind: MessageKind, declared: u64, len: u64) -> Heap {
+    let mut config = Config::default();
+    config.pieces = true;
+    config.limits.max_frame_bytes = declared;
+    config.limits.max_message_bytes = declared;
+    let mut connection = Connection::new(receiver, &config);
+    let (mut inbox, mut outbox) = (Inbox::new(), outbox(receiver));
+    let (opcode, pattern) = match kind {
+        // 7 bytes: a character is cut by most reads.
+        MessageKind::Text => (Opcode::TEXT, "aé😀".as_bytes()),
+        MessageKind::Binary => (Opcode::BINARY, &[1, 2, 3, 4, 5, 6, 7][..]),
+    };
+    let key = MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]);
+    let mut header = Header::new(opcode, declared);
+    header.key = (receiver == Role::Server).then_some(key);
+    let header = header.encode();
+
+    // As it comes over the wire. 28 reads later, characters and key are where they were.
+    let cycle = 28 * (64 << 10);
+    let mut wire = pattern.repeat(cycle / 7);
+    if receiver == Role::Server {
+        key.apply(&mut wire);
+    }
+    let mut buffer = vec![0; 64 << 10];
+    let (mut given, mut lent, mut last_piece) = (0, 0, false);
+    let ((), heap) = measure(|| {
+        let mut take = |read: &[u8]| {
+            let bytes = &mut buffer[..read.len()];
+            bytes.copy_from_slice(read);
+            let mut input = Input::new(bytes, &mut inbox);
+            while connection.receive(&mut input, &mut outbox).unwrap() {
+                assert!(!last_piece);
+                last_piece = input.is_message_end();
+                lent += match input.event() {
+                    Event::Text(text) => text.len() as u64,
+                    Event::Binary(data) => data.len() as u64,
+                    other => panic!("{other:?}"),
+                };
+            }
+        };
+        take(&header);
+        for read in wire.chunks(64 << 10).cycle() {
+            let n = (len - given).min(read.len() as u64);
+            take(&read[..n as usize]);
+            given += n;
+            if given == len {
+                break;
+            }
+        }
+    });
+    assert_eq!(last_piece, len == declared);
+    assert!(len - lent <= 3, "all but the beginning of a character is lent");
+    heap
+}
+
+const TEN_GIB: u64 = 10 << 30;
+
+/// A message in pieces takes no memory, but for the character that a read cuts.
+#[track_caller]
+fn assert_constant_memory(kind: MessageKind, heap: Heap) {
+    let most = if kind == MessageKind::Text { 512 } else { 0 };
+    assert!(heap.peak_bytes <= most, "{kind:?}: {heap:?}");
+    assert!(
+        heap.allocations <= if most > 0 { 2 } else { 0 },
+        "{kind:?}: {heap:?}"
+    );
+}
+
+#[test]
+fn a_message_in_pieces_takes_constant_memory() {
+    for receiver in ROLES {
+        for kind in [MessageKind::Text, MessageKind::Binary] {
+            let heap = receive_in_pieces(receiver, kind, TEN_GIB, 24 << 20);
+            assert_constant_memory(kind, heap);
+        }
+    }
+}
+
+/// All of it, which takes a release build some seconds: `.ci/run` does.
+#[test]
+#[ignore = "10 GiB for each role and kind: in a release build"]
+fn ten_gib_in_pieces_take_constant_memory() {
+    for receiver in ROLES {
+        for kind in [MessageKind::Text, MessageKind::Binary] {
+            // A multiple of 7, so that the text ends behind a character.
+            let len = TEN_GIB.next_multiple_of(7);
+            assert_constant_memory(kind, receive_in_pieces(receiver, kind, len, len));
+        }
+    }
+}
+
+/// A frame of known length is sent through a small outbox.
+#[test]
+fn a_frame_piece_by_piece_takes_constant_memory() {
+    let mut connection = Connection::new(Role::Server, &Config::default());
+    let mut outbox = Outbox::new();
+    let piece = [7; 16 << 10];
+    let ((), heap) = measure(|| {
+        connection
+            .begin_frame(MessageKind::Binary, TEN_GIB, &mut outbox)
+            .unwrap();
+        for _ in 0..4096 {
+            connection.continue_frame(&piece, &mut outbox).unwrap();
+            outbox.consume(outbox.len());
+        }
+    });
+    assert!(heap.peak_bytes <= 64 << 10, "{heap:?}");
+}

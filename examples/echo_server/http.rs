@@ -23,9 +23,15 @@ pub(crate) enum Answer<'a> {
     Response(u16),
 }
 
-/// Answers a request. Errors mean that this file asks for what may not be written.
-pub(crate) fn answer<'a>(head: &RequestHead<'a>, outbox: &mut Outbox) -> Result<Answer<'a>, AnswerError> {
+/// Answers a request; `full`: there are as many connections as may be. Errors mean that this file asks for what may
+/// not be written.
+pub(crate) fn answer<'a>(
+    head: &RequestHead<'a>,
+    full: bool,
+    outbox: &mut Outbox,
+) -> Result<Answer<'a>, AnswerError> {
     match head.upgrade() {
+        Ok(request) if full => reject(&request, 503, &[Field::new("Retry-After", "10")], outbox),
         Ok(request) => upgrade(&request, outbox),
         // Not a request for WebSocket, or not one that HTTP lets upgrade.
         Err(RequestError::NotWebSocket | RequestError::MethodNotGet | RequestError::Http10)
@@ -53,18 +59,21 @@ fn upgrade<'a>(request: &Request<'a>, outbox: &mut Outbox) -> Result<Answer<'a>,
     // An echo is no secret. What a connection carries is: pages of other sites may not watch (RFC 6455 §10.2).
     let foreign = request.origin().is_some() && !request.is_same_origin(false);
     if foreign && matches!(answer, Answer::Watch { .. }) {
-        request.reject(
-            &Response {
-                status: 403,
-                fields: &[],
-                body: b"",
-            },
-            outbox,
-        )?;
-        return Ok(Answer::Response(403));
+        return reject(request, 403, &[], outbox);
     }
     request.accept(&Accept::default(), outbox)?;
     Ok(answer)
+}
+
+fn reject(
+    request: &Request<'_>,
+    status: u16,
+    fields: &[Field<'_>],
+    outbox: &mut Outbox,
+) -> Result<Answer<'static>, AnswerError> {
+    let body = b"";
+    request.reject(&Response { status, fields, body }, outbox)?;
+    Ok(Answer::Response(status))
 }
 
 fn document(head: &RequestHead<'_>, outbox: &mut Outbox) -> Result<Answer<'static>, AnswerError> {

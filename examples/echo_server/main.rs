@@ -2,24 +2,30 @@
 //! shows each frame as the codec saw it.
 //!
 //! ```text
-//! cargo run --release --example echo_server -- [--addr 127.0.0.1:9001] [--max-message-bytes N] [--quiet]
+//! cargo run --release --example echo_server -- [--addr 127.0.0.1:9001] [--ping-interval-s N] [--rate N] [--quiet]
 //! ```
 //!
+//! `--help` tells all options. Ctrl-C ends it: every peer gets a Close frame, and a few seconds to answer it.
+//!
 //! Where to look, if you want to embed the crate in a readiness loop of your own: `peer.rs` is one
-//! connection, with the receive loop; `server.rs` is the event loop around it; `http.rs` answers the
-//! opening handshake; `tap.rs` stands beside a connection and splits its bytes into frames.
+//! connection, with the receive loop; `server.rs` is the event loop around it, with its timers; `http.rs` answers
+//! the opening handshake; `pace.rs` slows down who sends too much; `tap.rs` stands beside a connection and splits its
+//! bytes into frames.
 
 mod http;
 mod options;
+mod pace;
 mod peer;
 mod server;
+#[path = "../common/signals.rs"]
+mod signals;
 mod tap;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use options::{Command, Options};
-use server::Server;
+use server::{Ended, Server};
 
 fn main() -> ExitCode {
     let done = match options::parse() {
@@ -46,5 +52,6 @@ fn serve(options: Options) -> io::Result<()> {
         io::stdout(),
         "ws-proto echo server: ws://{addr}/ (page: http://{addr}/)"
     )?;
-    server.run()
+    let Ended { connections, clean } = server.run()?;
+    writeln!(io::stdout(), "closed {connections} connections, {clean} clean")
 }

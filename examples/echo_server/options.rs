@@ -1,8 +1,10 @@
 //! The command line.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
+use ws_proto::Timing;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -12,12 +14,21 @@ Usage: echo_server [options]
 
   --addr HOST:PORT       where to listen; port 0 takes a free one [127.0.0.1:9001]
   --max-message-bytes N  longest message taken; a longer one is refused with 1009 [16777216]
+  --ping-interval-s N    a Ping after N seconds of silence, the end after N more; 0: none [20]
+  --idle-timeout-s N     Close 1001 after N seconds without a message; 0: never [0]
+  --max-connections N    most WebSocket connections; one more is answered 503 [no limit]
+  --rate N               messages per second that are read from a connection; 0: any number [0]
   --quiet                no line on stderr for each connection
   --help                 this text
+
+SIGINT and SIGTERM end it: Close 1001 to all, and a few seconds for their answers. A second one ends it at once.
 ";
 
 /// Larger messages than this would not fit the outbox, whose limit is 32 bits wide.
 const MOST_MESSAGE_BYTES: u32 = 1 << 30;
+
+/// How long a peer may take for the end, once that has begun.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// What the command line asks for.
 pub(crate) enum Command {
@@ -29,32 +40,53 @@ pub(crate) enum Command {
 pub(crate) struct Options {
     pub(crate) addr: SocketAddr,
     pub(crate) max_message_bytes: u32,
+    pub(crate) max_connections: usize,
+    /// Messages per second; 0: any number.
+    pub(crate) rate: u32,
+    pub(crate) timing: Timing,
     pub(crate) quiet: bool,
 }
 
 /// Reads the command line.
 pub(crate) fn parse() -> Result<Command, lexopt::Error> {
     let mut addr = String::from("127.0.0.1:9001");
-    let mut max_message_bytes = 16 << 20;
-    let mut quiet = false;
+    let mut options = Options {
+        addr: ([127, 0, 0, 1], 0).into(),
+        max_message_bytes: 16 << 20,
+        max_connections: usize::MAX,
+        rate: 0,
+        timing: Timing::default(),
+        quiet: false,
+    };
+    options.timing.close = CLOSING;
     let mut parser = Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("addr") => addr = parser.value()?.string()?,
-            Arg::Long("max-message-bytes") => max_message_bytes = parser.value()?.parse()?,
-            Arg::Long("quiet") => quiet = true,
+            Arg::Long("max-message-bytes") => options.max_message_bytes = parser.value()?.parse()?,
+            Arg::Long("ping-interval-s") => {
+                options.timing.ping_after = seconds(&mut parser)?;
+                options.timing.pong_within = options.timing.ping_after.unwrap_or_default();
+            }
+            Arg::Long("idle-timeout-s") => options.timing.idle = seconds(&mut parser)?,
+            Arg::Long("max-connections") => options.max_connections = parser.value()?.parse()?,
+            Arg::Long("rate") => options.rate = parser.value()?.parse()?,
+            Arg::Long("quiet") => options.quiet = true,
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             other => return Err(other.unexpected()),
         }
     }
-    if max_message_bytes > MOST_MESSAGE_BYTES {
+    if options.max_message_bytes > MOST_MESSAGE_BYTES {
         return Err(format!("--max-message-bytes is at most {MOST_MESSAGE_BYTES}").into());
     }
-    Ok(Command::Serve(Options {
-        addr: resolve(&addr)?,
-        max_message_bytes,
-        quiet,
-    }))
+    options.addr = resolve(&addr)?;
+    Ok(Command::Serve(options))
+}
+
+/// A number of seconds; `None` for 0.
+fn seconds(parser: &mut Parser) -> Result<Option<Duration>, lexopt::Error> {
+    let seconds: u64 = parser.value()?.parse()?;
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
 fn resolve(addr: &str) -> Result<SocketAddr, lexopt::Error> {

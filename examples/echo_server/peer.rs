@@ -4,13 +4,18 @@ use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::net::Shutdown;
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use ws_proto::handshake::{AnswerError, HeadLimits, Received, Server};
-use ws_proto::{Connection, Event, Inbox, Input, Outbox, Role, State, Transport, Violation};
+use ws_proto::{
+    Close, CloseCode, Connection, Deadlines, Event, Inbox, Input, Outbox, Role, SendError, State, Status,
+    Timeout, Transport, Violation,
+};
 
 use crate::http::{self, Answer};
+use crate::pace::Pace;
 use crate::server::Shared;
 use crate::tap::Tap;
 
@@ -23,16 +28,23 @@ pub(crate) const BACK_PRESSURE_BYTES: usize = 256 << 10;
 /// Bytes of reports waiting for a watcher from which on frames are left out.
 const MAX_REPORT_BYTES: usize = 256 << 10;
 
-/// A connected peer. While it is idle, it has no heap memory.
+/// A connected peer. While it is idle, it has no heap memory, but for its pace if there is a rate.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     /// What the event loop was asked to wait for.
     pub(crate) interest: Interest,
+    /// When the event loop will look again, whatever happens.
+    pub(crate) timer: Option<Duration>,
     /// There while another connection watches this one.
     pub(crate) tap: Option<Box<Tap>>,
     /// Whether this one watches another: then it is told of its frames, and nothing is sent back.
     watches: bool,
+    /// Whether nothing more will be sent. What still comes is discarded until the peer is done: a transport that
+    /// is closed with bytes unread is reset, and our last bytes might be lost.
+    is_shut: bool,
     phase: Phase,
+    deadlines: Deadlines,
+    pace: Option<Box<Pace>>,
     inbox: Inbox,
     outbox: Outbox,
 }
@@ -44,9 +56,6 @@ enum Phase {
     Open(Connection),
     /// An HTTP response is on its way out.
     Responding,
-    /// Nothing more will be sent. What still comes is discarded until the peer is done: a transport that
-    /// is closed with bytes unread is reset, and our last bytes might be lost.
-    Draining,
 }
 
 /// What the event loop does next for a peer.
@@ -60,30 +69,44 @@ pub(crate) enum Next {
 }
 
 impl Peer {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream, now: Duration) -> Self {
         Self {
             stream,
             interest: Interest::READABLE,
+            timer: None,
             tap: None,
             watches: false,
+            is_shut: false,
             phase: Phase::Opening(Server::new(HeadLimits::default())),
+            deadlines: Deadlines::new(now),
+            pace: None,
             inbox: Inbox::new(),
             outbox: Outbox::new(),
         }
     }
 
-    /// Whether the opening handshake is still going on.
-    pub(crate) fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening(_))
+    /// How its connection stands, if the opening handshake is done.
+    pub(crate) fn status(&self) -> Option<Status> {
+        self.phase.connection().map(Connection::status)
     }
 
-    /// Whether the end has begun, so that it must not take long.
-    pub(crate) fn is_closing(&self) -> bool {
-        match &self.phase {
-            Phase::Opening(_) => false,
-            Phase::Open(connection) => connection.status().state != State::Open,
-            Phase::Responding | Phase::Draining => true,
-        }
+    /// When something is due.
+    pub(crate) fn next_timeout(&mut self, shared: &Shared) -> Option<Duration> {
+        let connection = self.phase.connection();
+        let due = self
+            .deadlines
+            .next_timeout(shared.now, &shared.options.timing, connection);
+        let pause = self.pace.as_ref().and_then(|pace| pace.until());
+        [due, pause].into_iter().flatten().min()
+    }
+
+    /// Begins the closing handshake, since this endpoint goes away; false if there is no connection to close.
+    pub(crate) fn go_away(&mut self) -> bool {
+        self.phase.connection_mut().is_some_and(|connection| {
+            connection
+                .close(Close::from(CloseCode::GOING_AWAY), &mut self.outbox)
+                .is_ok()
+        })
     }
 
     /// Whether it watches another connection.
@@ -104,7 +127,10 @@ impl Peer {
         if self.outbox.is_empty() {
             self.outbox = shared.take_outbox();
         }
-        let next = match self.move_bytes(token, shared) {
+        let next = match self
+            .move_bytes(token, shared)
+            .and_then(|next| self.keep_time(next, shared))
+        {
             Ok(Next::Close) | Err(_) => self.end(token, shared),
             Ok(next) => next,
         };
@@ -118,18 +144,17 @@ impl Peer {
     fn move_bytes(&mut self, token: Token, shared: &mut Shared) -> io::Result<Next> {
         let mut reads = 0;
         loop {
-            write(&mut self.stream, &mut self.outbox, &mut self.tap)?;
-            match self.transport() {
-                Transport::Keep => {}
+            self.write_out(shared.now)?;
+            if self.transport() != Transport::Keep && !self.is_shut {
                 // The clean way to close as well (RFC 6455 §7.1.1): what still comes is discarded.
-                Transport::ShutdownWrite | Transport::Close => {
-                    self.stream.shutdown(Shutdown::Write)?;
-                    self.log_end(token, shared);
-                    self.phase = Phase::Draining;
-                }
+                self.stream.shutdown(Shutdown::Write)?;
+                self.is_shut = true;
             }
-            if self.outbox.len() >= BACK_PRESSURE_BYTES {
-                return Ok(Next::Wait(Interest::WRITABLE));
+            if self.outbox.len() >= BACK_PRESSURE_BYTES || self.is_paused(shared.now) {
+                return Ok(Next::Wait(self.interest()));
+            }
+            if self.look_at_rest(token, shared)? {
+                continue;
             }
             if reads == READS_PER_TURN {
                 return Ok(Next::Yield(self.interest()));
@@ -151,30 +176,107 @@ impl Peer {
         }
     }
 
+    /// Writes what waits. A transport that takes bytes again is a sign of life.
+    fn write_out(&mut self, now: Duration) -> io::Result<()> {
+        let waited = self.outbox.len();
+        write(&mut self.stream, &mut self.outbox, &mut self.tap)?;
+        if self.interest.is_writable() && self.outbox.len() < waited {
+            self.deadlines.received(now);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is read from the peer for a while, since it sends too much.
+    fn is_paused(&mut self, now: Duration) -> bool {
+        let is_closing = self.is_closing();
+        let Some(pace) = &mut self.pace else {
+            return false;
+        };
+        if is_closing {
+            pace.hurry();
+        }
+        pace.waits(now)
+    }
+
+    /// Goes on with what was read before the last pause, if anything.
+    fn look_at_rest(&mut self, token: Token, shared: &mut Shared) -> io::Result<bool> {
+        let mut rest = self
+            .pace
+            .as_mut()
+            .map(|pace| pace.take_rest())
+            .unwrap_or_default();
+        if !rest.is_empty() {
+            self.messages(&mut rest, token, shared)?;
+        }
+        Ok(!rest.is_empty())
+    }
+
+    /// Does what is due, now that all that came has been looked at.
+    fn keep_time(&mut self, next: Next, shared: &Shared) -> io::Result<Next> {
+        if matches!(next, Next::Close) {
+            return Ok(next);
+        }
+        let timing = &shared.options.timing;
+        let connection = self.phase.connection_mut();
+        let due = self
+            .deadlines
+            .handle_timeout(shared.now, timing, connection, &mut self.outbox);
+        match due {
+            Timeout::Nothing => Ok(next),
+            Timeout::Dead | Timeout::OpeningTimedOut | Timeout::ClosingTimedOut => Ok(Next::Close),
+            Timeout::Ping | Timeout::Idle => {
+                self.write_out(shared.now)?;
+                let interest = self.interest();
+                Ok(match next {
+                    Next::Yield(_) => Next::Yield(interest),
+                    _ => Next::Wait(interest),
+                })
+            }
+        }
+    }
+
+    /// Whether the end has begun.
+    fn is_closing(&self) -> bool {
+        match &self.phase {
+            Phase::Opening(_) => false,
+            Phase::Open(connection) => connection.status().state != State::Open,
+            Phase::Responding => true,
+        }
+    }
+
     /// What is to be done with the transport, now that what could be written is written.
     fn transport(&self) -> Transport {
         match &self.phase {
             Phase::Open(connection) => connection.transport(&self.outbox),
             Phase::Responding if self.outbox.is_empty() => Transport::ShutdownWrite,
-            Phase::Opening(_) | Phase::Responding | Phase::Draining => Transport::Keep,
+            Phase::Opening(_) | Phase::Responding => Transport::Keep,
         }
     }
 
     /// Waiting for writability while nothing is left to write would wake the loop for nothing.
     fn interest(&self) -> Interest {
-        if self.outbox.is_empty() {
-            Interest::READABLE
-        } else {
-            Interest::READABLE | Interest::WRITABLE
+        match self.outbox.len() {
+            0 => Interest::READABLE,
+            BACK_PRESSURE_BYTES.. => Interest::WRITABLE,
+            _ => Interest::READABLE | Interest::WRITABLE,
         }
     }
 
     /// The first `n` bytes of the buffer have been read.
     fn receive(&mut self, n: usize, token: Token, shared: &mut Shared) -> io::Result<()> {
+        self.deadlines.received(shared.now);
         match &self.phase {
             Phase::Opening(_) => self.open(n, token, shared).map_err(io::Error::other),
-            Phase::Open(_) => self.messages(n, token, shared),
-            Phase::Responding | Phase::Draining => Ok(()),
+            Phase::Responding => Ok(()),
+            Phase::Open(_) => {
+                if let Some(tap) = &mut self.tap {
+                    tap.incoming(&shared.buffer[..n]);
+                }
+                let mut buffer = mem::take(&mut shared.buffer);
+                let done = self.messages(&mut buffer[..n], token, shared);
+                shared.buffer = buffer;
+                done
+            }
         }
     }
 
@@ -184,7 +286,7 @@ impl Peer {
             return Ok(());
         };
         let answer = match server.receive(&shared.buffer[..n]) {
-            Ok(Received { head: Some(head), .. }) => http::answer(&head, &mut self.outbox)?,
+            Ok(Received { head: Some(head), .. }) => http::answer(&head, shared.is_full(), &mut self.outbox)?,
             Ok(Received { head: None, .. }) => return Ok(()),
             Err(error) => {
                 error.refuse(&mut self.outbox);
@@ -208,16 +310,18 @@ impl Peer {
             }
         }
         shared.log(token, format_args!("open"));
+        shared.open += 1;
         self.phase = Phase::Open(Connection::new(Role::Server, &shared.config()));
+        self.pace = match shared.options.rate {
+            0 => None,
+            rate => Some(Box::new(Pace::new(rate))),
+        };
         Ok(())
     }
 
     /// Bytes of an open connection.
-    fn messages(&mut self, n: usize, token: Token, shared: &mut Shared) -> io::Result<()> {
-        if let Some(tap) = &mut self.tap {
-            tap.incoming(&shared.buffer[..n]);
-        }
-        let Err(error) = self.echo(&mut shared.buffer[..n]) else {
+    fn messages(&mut self, bytes: &mut [u8], token: Token, shared: &Shared) -> io::Result<()> {
+        let Err(error) = self.echo(bytes, shared.now) else {
             return Ok(());
         };
         // The peer's fault is answered already: `transport` knows how it goes on.
@@ -233,37 +337,67 @@ impl Peer {
     }
 
     /// The receive loop.
-    fn echo(&mut self, bytes: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn echo(&mut self, bytes: &mut [u8], now: Duration) -> Result<(), Box<dyn Error + Send + Sync>> {
         let Phase::Open(connection) = &mut self.phase else {
             return Ok(());
         };
         let mut input = Input::new(bytes, &mut self.inbox);
         while connection.receive(&mut input, &mut self.outbox)? {
-            match input.event() {
-                Event::Text(_) | Event::Binary(_) if self.watches => {}
-                Event::Text(text) => connection.send_text(text, &mut self.outbox)?,
-                Event::Binary(data) => connection.send_binary(data, &mut self.outbox)?,
+            let sent = match input.event() {
                 // At most one Pong waits in the outbox: this one goes out before the next Ping is looked at.
-                Event::Ping(_) => write(&mut self.stream, &mut self.outbox, &mut self.tap)?,
-                Event::Pong(_) | Event::Close(_) => {}
+                Event::Ping(_) => {
+                    write(&mut self.stream, &mut self.outbox, &mut self.tap)?;
+                    continue;
+                }
+                Event::Pong(payload) => {
+                    self.deadlines.answered(now, payload);
+                    continue;
+                }
+                Event::Close(_) => continue,
+                Event::Text(_) | Event::Binary(_) if self.watches => Ok(()),
+                Event::Text(text) => connection.send_text(text, &mut self.outbox),
+                Event::Binary(data) => connection.send_binary(data, &mut self.outbox),
+            };
+            match sent {
+                Err(SendError::Closed) => continue, // it crossed our Close frame
+                sent => sent?,
+            }
+            self.deadlines.active(now);
+            if let Some(pace) = &mut self.pace
+                && !pace.count(now)
+            {
+                let consumed = input.consumed();
+                pace.keep(&input.into_parts().0[consumed..]);
+                break;
             }
         }
         Ok(())
     }
 
-    /// The transport has ended.
+    /// The transport has ended, or is to end.
     fn end(&mut self, token: Token, shared: &Shared) -> Next {
-        self.log_end(token, shared);
-        Next::Close
-    }
-
-    /// Says how a connection ended. Nothing more is sent or looked at.
-    fn log_end(&mut self, token: Token, shared: &Shared) {
         if let Phase::Open(connection) = &mut self.phase {
             connection.receive_eof(&self.outbox);
             let status = connection.status();
             let clean = if status.clean { "clean" } else { "not clean" };
             shared.log(token, format_args!("closed with {}, {clean}", status.code));
+        }
+        Next::Close
+    }
+}
+
+impl Phase {
+    fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::Open(connection) => Some(connection),
+            Self::Opening(_) | Self::Responding => None,
+        }
+    }
+
+    fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Open(connection) => Some(connection),
+            Self::Opening(_) | Self::Responding => None,
         }
     }
 }

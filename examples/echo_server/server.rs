@@ -1,10 +1,10 @@
 //! The event loop: accepts, waits for readiness, gives each ready peer its turn, and ends what takes too long.
 
-use std::collections::{HashMap, VecDeque};
-use std::fmt;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -12,8 +12,11 @@ use ws_proto::{Config, Outbox};
 
 use crate::options::Options;
 use crate::peer::{BACK_PRESSURE_BYTES, Next, Peer};
+use crate::signals::{self, Signals};
 
 const LISTENER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+const FIRST_PEER: usize = 2;
 
 /// Length of the read buffer that all peers share.
 const READ_BYTES: usize = 64 << 10;
@@ -21,41 +24,48 @@ const READ_BYTES: usize = 64 << 10;
 /// Enough for 16 MiB in fragments of 16 bytes.
 const MAX_FRAGMENTS: u32 = 1 << 20;
 
-/// How long a peer may take for its request, and how long for the end, once that has begun.
-const OPENING: Duration = Duration::from_secs(10);
-const CLOSING: Duration = Duration::from_secs(5);
-
 /// When to accept again after the process ran out of file descriptors or memory.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// The server: a listener, the peers, and what they share.
 pub(crate) struct Server {
     poll: Poll,
-    listener: TcpListener,
+    /// Until the end begins.
+    listener: Option<TcpListener>,
+    signals: Signals,
     /// When to accept again, if that failed.
-    accept_at: Option<Instant>,
+    accept_at: Option<Duration>,
     peers: HashMap<Token, Peer>,
     next_token: usize,
-    deadlines: Deadlines,
+    /// When to look at which peer again: at most one entry for each, which is its `timer`. A deadline that moves away,
+    /// as that of a heartbeat does with every byte, leaves it as it is, and is found out about when its time has come.
+    timers: BTreeSet<(Duration, Token)>,
+    /// What the clock of `Shared::now` counts from.
+    origin: Instant,
+    /// What has ended since the end of the server began.
+    ended: Option<Ended>,
     shared: Shared,
+}
+
+/// How the connections ended that were there when the server was told to end.
+#[derive(Default)]
+pub(crate) struct Ended {
+    pub(crate) connections: usize,
+    pub(crate) clean: usize,
 }
 
 /// What the peers use one after the other, so that none of them keeps it while idle.
 pub(crate) struct Shared {
     /// What was read last.
     pub(crate) buffer: Box<[u8]>,
+    /// The time, as of the last wake-up.
+    pub(crate) now: Duration,
+    /// How many peers have a connection.
+    pub(crate) open: usize,
     /// Who watches the connections of an id: see `tap.rs`.
     pub(crate) watchers: HashMap<String, Token>,
     pub(crate) options: Options,
     spare: Option<Outbox>,
-}
-
-/// When peers have to be done. Each queue is in order of time, since each has one duration; an entry
-/// is looked at when its time has come, and means nothing if the peer has moved on by then.
-#[derive(Default)]
-struct Deadlines {
-    opening: VecDeque<(Instant, Token)>,
-    closing: VecDeque<(Instant, Token)>,
 }
 
 impl Server {
@@ -64,18 +74,25 @@ impl Server {
         let addr = options.addr;
         let mut listener = TcpListener::bind(addr)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}")))?;
+        let mut signals = Signals::catch(signals::END)?;
         let poll = Poll::new()?;
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
+        signals.register(poll.registry(), SIGNALS)?;
         Ok(Self {
             poll,
-            listener,
+            listener: Some(listener),
+            signals,
             accept_at: None,
             peers: HashMap::new(),
-            next_token: LISTENER.0 + 1,
-            deadlines: Deadlines::default(),
+            next_token: FIRST_PEER,
+            timers: BTreeSet::new(),
+            origin: Instant::now(),
+            ended: None,
             shared: Shared {
                 buffer: vec![0; READ_BYTES].into_boxed_slice(),
+                now: Duration::ZERO,
+                open: 0,
                 watchers: HashMap::new(),
                 options,
                 spare: None,
@@ -85,38 +102,48 @@ impl Server {
 
     /// Where it listens.
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        let listener = self.listener.as_ref().ok_or(ErrorKind::NotConnected)?;
+        listener.local_addr()
     }
 
-    /// Serves until waiting itself fails.
-    pub(crate) fn run(&mut self) -> io::Result<()> {
+    /// Serves until a signal ends it, or waiting itself fails.
+    pub(crate) fn run(&mut self) -> io::Result<Ended> {
         let mut events = Events::with_capacity(1024);
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            self.shared.now = self.origin.elapsed();
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
+                    SIGNALS if !self.signals.came() => {}
+                    SIGNALS if self.ended.is_none() => self.go_away(),
+                    SIGNALS => self.tokens().into_iter().for_each(|token| self.remove(token)),
                     token => self.turn(token),
                 }
             }
-            self.expire(Instant::now());
+            self.expire();
+            if self.peers.is_empty()
+                && let Some(ended) = self.ended.take()
+            {
+                return Ok(ended);
+            }
         }
     }
 
     /// Accepts whoever waits.
     fn accept(&mut self) {
         self.accept_at = None;
-        loop {
-            match self.listener.accept() {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
                 Ok((stream, from)) => self.welcome(stream, from),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => return,
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     // Out of file descriptors, say. Those who wait are not announced again.
-                    _ => return self.accept_at = Some(Instant::now() + ACCEPT_AGAIN),
+                    _ => return self.accept_at = Some(self.shared.now + ACCEPT_AGAIN),
                 },
             }
         }
@@ -132,9 +159,8 @@ impl Server {
             .and_then(|()| registry.register(&mut stream, token, Interest::READABLE));
         if ready.is_ok() {
             self.shared.log(token, format_args!("connected from {from}"));
-            self.peers.insert(token, Peer::new(stream));
-            let deadline = Instant::now() + OPENING;
-            self.deadlines.opening.push_back((deadline, token));
+            self.peers.insert(token, Peer::new(stream, self.shared.now));
+            self.note_timer(token);
         }
     }
 
@@ -143,12 +169,7 @@ impl Server {
         let Some(peer) = self.peers.get_mut(&token) else {
             return;
         };
-        let was_closing = peer.is_closing();
         let next = peer.turn(token, &mut self.shared);
-        if peer.is_closing() && !was_closing {
-            let deadline = Instant::now() + CLOSING;
-            self.deadlines.closing.push_back((deadline, token));
-        }
         let registry = self.poll.registry();
         let kept = match next {
             Next::Wait(interest) if interest == peer.interest => true,
@@ -160,7 +181,9 @@ impl Server {
             Next::Close => false,
         };
         self.report(token);
-        if !kept {
+        if kept {
+            self.note_timer(token);
+        } else {
             self.remove(token);
         }
     }
@@ -190,24 +213,66 @@ impl Server {
             return;
         };
         let _ = self.poll.registry().deregister(&mut peer.stream);
+        if let Some(at) = peer.timer {
+            self.timers.remove(&(at, token));
+        }
         if peer.watches() {
             self.shared.watchers.retain(|_, watcher| *watcher != token);
         }
+        if let Some(status) = peer.status() {
+            self.shared.open -= 1;
+            if let Some(ended) = &mut self.ended {
+                ended.connections += 1;
+                ended.clean += usize::from(status.clean);
+            }
+        }
     }
 
-    /// Drops the peers whose time is over, and accepts again if that is due.
-    fn expire(&mut self, now: Instant) {
-        while let Some(token) = due(&mut self.deadlines.opening, now) {
-            if self.peers.get(&token).is_some_and(Peer::is_opening) {
-                self.shared
-                    .log(token, format_args!("dropped: no request in time"));
+    /// Begins the end: nobody is let in any more, and everybody is told. Who does not answer is dropped in time.
+    fn go_away(&mut self) {
+        self.listener = None;
+        self.ended = Some(Ended::default());
+        for token in self.tokens() {
+            let told = self.peers.get_mut(&token).is_some_and(Peer::go_away);
+            if told {
+                self.turn(token);
+            } else {
                 self.remove(token);
             }
         }
-        while let Some(token) = due(&mut self.deadlines.closing, now) {
-            if self.peers.contains_key(&token) {
-                self.shared.log(token, format_args!("dropped: no end in time"));
-                self.remove(token);
+    }
+
+    /// All peers, to go through while some are removed.
+    fn tokens(&self) -> Vec<Token> {
+        self.peers.keys().copied().collect()
+    }
+
+    /// Notes when a peer wants to be looked at again, unless that is done anyway before.
+    fn note_timer(&mut self, token: Token) {
+        let Some(peer) = self.peers.get_mut(&token) else {
+            return;
+        };
+        let Some(at) = peer.next_timeout(&self.shared) else {
+            return;
+        };
+        if let Some(noted) = peer.timer {
+            if noted <= at {
+                return;
+            }
+            self.timers.remove(&(noted, token));
+        }
+        peer.timer = Some(at);
+        self.timers.insert((at, token));
+    }
+
+    /// Gives a turn to those whose time has come, and accepts again if that is due.
+    fn expire(&mut self) {
+        let now = self.shared.now;
+        let later = self.timers.split_off(&(now, Token(usize::MAX)));
+        for (_, token) in mem::replace(&mut self.timers, later) {
+            if let Some(peer) = self.peers.get_mut(&token) {
+                peer.timer = None;
+                self.turn(token);
             }
         }
         if self.accept_at.is_some_and(|at| at <= now) {
@@ -217,13 +282,9 @@ impl Server {
 
     /// How long to wait for readiness: until something else is due.
     fn timeout(&self) -> Option<Duration> {
-        let Deadlines { opening, closing } = &self.deadlines;
-        let fronts = [opening.front(), closing.front()]
-            .into_iter()
-            .flatten()
-            .map(|(at, _)| *at);
-        let next = fronts.chain(self.accept_at).min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        let first = self.timers.first().map(|(at, _)| *at);
+        let next = first.into_iter().chain(self.accept_at).min()?;
+        Some(next.saturating_sub(self.origin.elapsed()))
     }
 }
 
@@ -243,6 +304,11 @@ impl Shared {
         self.spare = Some(outbox);
     }
 
+    /// Whether there are as many connections as may be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open >= self.options.max_connections
+    }
+
     /// What connections are told.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
@@ -258,14 +324,4 @@ impl Shared {
             let _ = writeln!(io::stderr(), "{}: {what}", peer.0);
         }
     }
-}
-
-/// The first in the queue, if its time has come.
-fn due(queue: &mut VecDeque<(Instant, Token)>, now: Instant) -> Option<Token> {
-    let (at, token) = *queue.front()?;
-    if at > now {
-        return None;
-    }
-    queue.pop_front();
-    Some(token)
 }

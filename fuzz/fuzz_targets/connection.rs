@@ -1,5 +1,5 @@
-//! The connection: the same events, violation, status and replies however the stream is cut, in bounded work and with a
-//! bounded outbox.
+//! The connection: the same events, violation, status and replies however the stream is cut, and whether messages are
+//! lent whole or in pieces, in bounded work and with a bounded outbox.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,9 @@ use ws_proto_fuzz::Case;
 
 fuzz_target!(|data: &[u8]| {
     let Some(case) = Case::new(data) else { return };
-    case.assert_equal_however_cut(|pieces| run(&case, pieces));
+    let whole = case.assert_equal_however_cut(|reads| run(&case, reads, false));
+    let in_pieces = case.assert_equal_however_cut(|reads| run(&case, reads, true));
+    assert_eq!(whole, in_pieces, "whole and in pieces");
 });
 
 /// Two frames that the connection sends by itself: a Pong of 125 bytes and a Close, both masked.
@@ -25,13 +27,14 @@ struct Outcome {
     sent: Vec<(Opcode, Vec<u8>)>,
 }
 
-fn run(case: &Case<'_>, pieces: &[&[u8]]) -> Outcome {
+fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> Outcome {
     let role = if case.option(0) {
         Role::Client
     } else {
         Role::Server
     };
     let mut config = Config::default();
+    config.pieces = pieces;
     config.automatic_pong = !case.option(1);
     config.automatic_close = !case.option(2);
     if !case.option(3) {
@@ -43,22 +46,34 @@ fn run(case: &Case<'_>, pieces: &[&[u8]]) -> Outcome {
     let mut connection = Connection::new(role, &config);
     let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([5; 16]));
     let (mut events, mut violation) = (Vec::new(), None);
+    let mut message = Vec::new();
     if case.option(4) {
         connection.close(None, &mut outbox).expect("it is open");
         outbox.consume(outbox.len());
     }
 
     let mut before = 0;
-    for piece in pieces {
-        let mut bytes = piece.to_vec();
+    for read in reads {
+        let mut bytes = read.to_vec();
         let mut input = Input::new(&mut bytes[..], &mut inbox);
-        let mut calls_left = piece.len() + 3;
+        let mut calls_left = read.len() + 3;
         loop {
             assert!(calls_left > 0, "called without end");
             calls_left -= 1;
             match connection.receive(&mut input, &mut outbox) {
-                Ok(true) => events.push(seen(input.event())),
-                Ok(false) => break assert_eq!(input.consumed(), piece.len()),
+                Ok(true) => {
+                    let (opcode, payload) = seen(input.event());
+                    if opcode.is_control() {
+                        events.push((opcode, payload));
+                        continue;
+                    }
+                    assert!(input.is_message_end() || (pieces && !payload.is_empty()));
+                    message.extend(payload);
+                    if input.is_message_end() {
+                        events.push((opcode, std::mem::take(&mut message)));
+                    }
+                }
+                Ok(false) => break assert_eq!(input.consumed(), read.len()),
                 Err(new) => {
                     assert_eq!(violation, None, "reported once");
                     violation = Some((new, before + input.consumed()));
@@ -66,7 +81,7 @@ fn run(case: &Case<'_>, pieces: &[&[u8]]) -> Outcome {
             }
             assert!(outbox.len() <= MOST_QUEUED_BYTES);
         }
-        before += piece.len();
+        before += read.len();
     }
     Outcome {
         events,

@@ -1,0 +1,229 @@
+//! One connection: the echo, and its state as bytes.
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use ws_proto::handshake::{Accept, HeadLimits, Received, Server};
+use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, SendError, Transport, Violation};
+
+/// Bytes waiting for a peer from which on nothing more is read from it.
+const BACK_PRESSURE_BYTES: usize = 256 << 10;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A connected peer.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    phase: Phase,
+    inbox: Inbox,
+    /// What the process before has left to be written. It goes out before what is in the outbox.
+    inherited: Vec<u8>,
+    outbox: Outbox,
+}
+
+enum Phase {
+    /// The request is still coming. Its bytes are kept, for another process to read them again.
+    Opening {
+        server: Server,
+        bytes: Vec<u8>,
+    },
+    Open(Connection),
+    /// The request was refused.
+    Refused,
+}
+
+impl Peer {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        let mut outbox = Outbox::new();
+        outbox.set_max_bytes(u32::MAX); // nothing is read above the mark, and what one read brings is to fit
+        Self {
+            stream,
+            phase: Phase::Opening {
+                server: Server::new(HeadLimits::default()),
+                bytes: Vec::new(),
+            },
+            inbox: Inbox::new(),
+            inherited: Vec::new(),
+            outbox,
+        }
+    }
+
+    /// Whether bytes wait for the transport to take them.
+    pub(crate) fn wants_to_write(&self) -> bool {
+        self.waiting() > 0
+    }
+
+    /// Whether the peer takes what it is sent, so that it may send more.
+    pub(crate) fn wants_to_read(&self) -> bool {
+        self.waiting() < BACK_PRESSURE_BYTES
+    }
+
+    fn waiting(&self) -> usize {
+        self.inherited.len() + self.outbox.len()
+    }
+
+    /// Reads once, and writes what the transport takes; an error at the end.
+    pub(crate) fn turn(&mut self, buffer: &mut [u8]) -> Result<()> {
+        self.write()?;
+        if self.wants_to_read()
+            && let Some(n) = ready(self.stream.read(buffer))?
+        {
+            match &self.phase {
+                _ if n == 0 => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
+                Phase::Opening { .. } => self.open(&buffer[..n])?,
+                Phase::Open(_) => self.receive(&mut buffer[..n])?,
+                Phase::Refused => {}
+            }
+            self.write()?;
+        }
+        let is_over = match &self.phase {
+            Phase::Opening { .. } => false,
+            Phase::Open(connection) => connection.transport(&self.outbox) != Transport::Keep,
+            Phase::Refused => true,
+        };
+        if is_over && !self.wants_to_write() {
+            self.stream.shutdown(Shutdown::Write)?; // and read on until the peer is done
+        }
+        Ok(())
+    }
+
+    /// The opening handshake.
+    fn open(&mut self, received: &[u8]) -> Result<()> {
+        let Phase::Opening { server, bytes } = &mut self.phase else {
+            return Ok(());
+        };
+        bytes.extend_from_slice(received);
+        let upgrade = match server.receive(received) {
+            Ok(Received { head: None, .. }) => return Ok(()),
+            Ok(Received { head: Some(head), .. }) => head.upgrade(),
+            Err(error) => Err(error),
+        };
+        self.phase = match upgrade {
+            Ok(request) => {
+                request.accept(&Accept::default(), &mut self.outbox)?;
+                Phase::Open(Connection::new(Role::Server, &Config::default()))
+            }
+            Err(error) => {
+                error.refuse(&mut self.outbox);
+                Phase::Refused
+            }
+        };
+        Ok(())
+    }
+
+    /// The receive loop. A violation is answered by the connection itself.
+    fn receive(&mut self, bytes: &mut [u8]) -> Result<()> {
+        match self.echo(bytes) {
+            Err(error) if error.is::<Violation>() => Ok(()),
+            done => done,
+        }
+    }
+
+    fn echo(&mut self, bytes: &mut [u8]) -> Result<()> {
+        let Phase::Open(connection) = &mut self.phase else {
+            return Ok(());
+        };
+        let mut input = Input::new(bytes, &mut self.inbox);
+        while connection.receive(&mut input, &mut self.outbox)? {
+            let sent = match input.event() {
+                Event::Text(text) => connection.send_text(text, &mut self.outbox),
+                Event::Binary(data) => connection.send_binary(data, &mut self.outbox),
+                Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
+            };
+            match sent {
+                Ok(()) | Err(SendError::Closed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while !self.inherited.is_empty() {
+            let Some(n) = ready(self.stream.write(&self.inherited))? else {
+                return Ok(());
+            };
+            self.inherited.drain(..n);
+        }
+        while !self.outbox.is_empty() {
+            let Some(n) = ready(self.stream.write(self.outbox.bytes()))? else {
+                return Ok(());
+            };
+            self.outbox.consume(n);
+        }
+        Ok(())
+    }
+
+    /// Everything but the socket, for another process: what kind of state; the state; what was received of something
+    /// unfinished; what waits to be written.
+    pub(crate) fn save(&mut self, to: &mut Vec<u8>) {
+        // A Pong may wait for its turn behind the bytes: it moves up as they are taken.
+        while !self.outbox.is_empty() {
+            self.inherited.extend_from_slice(self.outbox.bytes());
+            self.outbox.consume(self.outbox.len());
+        }
+        match &self.phase {
+            Phase::Opening { bytes, .. } => {
+                to.push(0);
+                put(to, bytes);
+            }
+            Phase::Open(connection) => {
+                to.push(1);
+                to.extend_from_slice(&connection.to_bytes(&mut self.inbox));
+                put(to, self.inbox.unfinished());
+            }
+            Phase::Refused => to.push(2),
+        }
+        put(to, &self.inherited);
+    }
+
+    /// A peer by its socket and what `save` wrote.
+    pub(crate) fn load(stream: TcpStream, from: &mut &[u8]) -> Result<Self> {
+        let mut peer = Self::new(stream);
+        match take_array(from)? {
+            [0] => peer.open(take(from)?)?,
+            [1] => {
+                let state = take_array(from)?;
+                let (connection, inbox) = Connection::from_bytes(&state, take(from)?)?;
+                peer.phase = Phase::Open(connection);
+                peer.inbox = inbox;
+            }
+            _ => peer.phase = Phase::Refused,
+        }
+        peer.inherited = take(from)?.to_vec();
+        Ok(peer)
+    }
+}
+
+/// What was moved; `None` if the transport is not ready.
+fn ready(moved: io::Result<usize>) -> io::Result<Option<usize>> {
+    match moved {
+        Ok(n) => Ok(Some(n)),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Appends bytes behind their number.
+fn put(to: &mut Vec<u8>, bytes: &[u8]) {
+    to.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    to.extend_from_slice(bytes);
+}
+
+/// Takes what `put` appended.
+fn take<'a>(from: &mut &'a [u8]) -> io::Result<&'a [u8]> {
+    let len = u64::from_le_bytes(take_array(from)?);
+    let len = usize::try_from(len).map_err(io::Error::other)?;
+    let taken = from.split_off(..len);
+    taken.ok_or_else(|| ErrorKind::UnexpectedEof.into())
+}
+
+/// Takes bytes of a known number.
+pub(crate) fn take_array<const N: usize>(from: &mut &[u8]) -> io::Result<[u8; N]> {
+    let (taken, rest) = from.split_first_chunk().ok_or(ErrorKind::UnexpectedEof)?;
+    *from = rest;
+    Ok(*taken)
+}

@@ -1,0 +1,242 @@
+//! Many clients on one thread, for an echo server to bear: opens the connections, lets each have one message on its way
+//! for some seconds, and closes them.
+//!
+//! ```text
+//! cargo run --release --example load -- ws://127.0.0.1:9001/ [--connections N] [--seconds N] [--bytes N] [--steps]
+//! ```
+//!
+//! With `--steps` it waits for a line on stdin after each step, for somebody to look at the server: after the first
+//! connection, after all, and after the messages. `benches/ten_thousand` does.
+
+#[path = "common/link.rs"]
+mod link;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use lexopt::{Arg, ValueExt};
+use link::{End, Link};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use ws_proto::handshake::{ClientRequest, Url};
+use ws_proto::{CloseCode, Timing};
+
+/// Connections being opened at once: fewer than a listener's queue has room for.
+const MOST_OPENING: usize = 128;
+
+#[cfg(unix)]
+/// Connections from one source address, which has some 28,000 ports to give.
+const PER_SOURCE: usize = 20_000;
+
+const READ_BYTES: usize = 64 << 10;
+
+/// Nothing may take longer than this to go on.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+struct Options {
+    url: String,
+    connections: usize,
+    seconds: f64,
+    bytes: usize,
+    steps: bool,
+}
+
+struct Load {
+    poll: Poll,
+    events: Events,
+    origin: Instant,
+    timing: Timing,
+    buffer: Vec<u8>,
+    /// By token; `None` when it has ended.
+    links: Vec<Option<Link>>,
+    open: usize,
+    messages: u64,
+    clean: usize,
+}
+
+fn main() -> ExitCode {
+    match parse().map_err(Into::into).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<()> {
+    let url = Url::parse(&options.url)?;
+    let mut addrs = (url.host(), url.port()).to_socket_addrs()?;
+    let addr = addrs.find(SocketAddr::is_ipv4);
+    let addr = addr.ok_or("the host has no IPv4 address")?;
+    let mut load = Load::new()?;
+    for connections in [1, options.connections] {
+        load.open(connections, addr, url)?;
+        report(&options, format_args!("open {connections}"))?;
+    }
+    let began = Instant::now();
+    load.echo(
+        &"x".repeat(options.bytes),
+        Duration::from_secs_f64(options.seconds),
+    )?;
+    let seconds = began.elapsed().as_secs_f64();
+    report(
+        &options,
+        format_args!("echoed {} in {seconds:.3} s", load.messages),
+    )?;
+    load.close()?;
+    let closed = format_args!("closed {}, {} clean", options.connections, load.clean);
+    Ok(report(&options, closed)?)
+}
+
+impl Load {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(1024),
+            origin: Instant::now(),
+            timing: Timing::default(),
+            buffer: vec![0; READ_BYTES],
+            links: Vec::new(),
+            open: 0,
+            messages: 0,
+            clean: 0,
+        })
+    }
+
+    /// Opens connections until there are so many.
+    fn open(&mut self, connections: usize, addr: SocketAddr, url: Url<'_>) -> Result<()> {
+        while self.open < connections {
+            while self.links.len() < connections && self.links.len() - self.open < MOST_OPENING {
+                let token = Token(self.links.len());
+                let mut stream = connect(addr, token.0)?;
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                self.poll.registry().register(&mut stream, token, interest)?;
+                let link = Link::open(stream, &ClientRequest::new(url), self.origin.elapsed())?;
+                self.links.push(Some(link));
+            }
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// Has one message on its way over each connection for a while.
+    fn echo(&mut self, message: &str, duration: Duration) -> Result<()> {
+        for link in self.links.iter_mut().flatten() {
+            link.send(message, self.origin.elapsed())?;
+            link.flush()?;
+        }
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            self.turn(Some(message))?;
+        }
+        Ok(())
+    }
+
+    /// Closes all connections.
+    fn close(&mut self) -> Result<()> {
+        for link in self.links.iter_mut().flatten() {
+            link.close(CloseCode::NORMAL)?;
+            link.flush()?;
+        }
+        while self.links.iter().any(Option::is_some) {
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// Waits, and steps those that are ready. Each message that came is counted, and followed by the `next` one.
+    fn turn(&mut self, next: Option<&str>) -> Result<()> {
+        self.poll.poll(&mut self.events, Some(PATIENCE))?;
+        if self.events.is_empty() {
+            return Err("the server was silent for too long".into());
+        }
+        let now = self.origin.elapsed();
+        for event in &self.events {
+            let place = &mut self.links[event.token().0];
+            let Some(link) = place else {
+                continue;
+            };
+            let (was_open, mut came) = (link.is_open(), 0);
+            match link.step(now, &self.timing, &mut self.buffer, |_| came += 1) {
+                Ok(()) => {}
+                Err(End::Closed(CloseCode::NORMAL)) => {
+                    self.clean += 1;
+                    *place = None;
+                    continue;
+                }
+                Err(end) => return Err(end.to_string().into()),
+            }
+            self.open += usize::from(link.is_open() && !was_open);
+            self.messages += came;
+            for message in next.iter().take(came as usize) {
+                link.send(message, now)?;
+                link.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Begins to connect the transport of this number, loopback from as many source addresses as it takes.
+#[cfg(unix)]
+fn connect(addr: SocketAddr, number: usize) -> io::Result<TcpStream> {
+    use std::net::Ipv4Addr;
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+
+    if number < PER_SOURCE || !addr.ip().is_loopback() {
+        return TcpStream::connect(addr);
+    }
+    let source = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + (number / PER_SOURCE) as u32);
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    bind(&socket, &SocketAddr::from((source, 0)))?;
+    match rustix::net::connect(&socket, &addr) {
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(TcpStream::from_std(socket.into())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn connect(addr: SocketAddr, _: usize) -> io::Result<TcpStream> {
+    TcpStream::connect(addr)
+}
+
+/// Says that a step is done, and waits for leave to go on.
+fn report(options: &Options, step: std::fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(io::stdout(), "{step}")?;
+    if options.steps {
+        io::stdin().read_line(&mut String::new())?;
+    }
+    Ok(())
+}
+
+fn parse() -> std::result::Result<Options, lexopt::Error> {
+    let mut url = None;
+    let mut options = Options {
+        url: String::new(),
+        connections: 1000,
+        seconds: 5.0,
+        bytes: 32,
+        steps: false,
+    };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Value(value) if url.is_none() => url = Some(value.string()?),
+            Arg::Long("connections") => options.connections = parser.value()?.parse()?,
+            Arg::Long("seconds") => options.seconds = parser.value()?.parse()?,
+            Arg::Long("bytes") => options.bytes = parser.value()?.parse()?,
+            Arg::Long("steps") => options.steps = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    options.url = url.ok_or("a URL is missing, such as ws://127.0.0.1:9001/")?;
+    Ok(options)
+}

@@ -1,0 +1,563 @@
+//! Handing a connection over to another process: its state as bytes, and back.
+#![cfg(feature = "alloc")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+mod streams;
+
+use common::{ROLES, all_to, code, frames, outbox, to};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use streams::{Collector, Way, config, role, slices, stream, way};
+use ws_proto::{
+    CloseCode, Config, Connection, Event, HandoverError, Inbox, Input, MessageKind, Outbox, Role, SendError,
+    Status, Violation,
+};
+
+// ---- with and without ----
+
+/// Something that the embedder does between two reads.
+#[derive(Clone, Debug)]
+enum Call {
+    Text(&'static str),
+    Begin(MessageKind, &'static [u8]),
+    Continue(&'static [u8]),
+    Finish(&'static [u8]),
+    BeginFrame(MessageKind, u64),
+    ContinueFrame(&'static [u8]),
+    Ping,
+    Close,
+    Written(usize),
+}
+
+impl Call {
+    fn make(&self, connection: &mut Connection, outbox: &mut Outbox) -> Result<(), SendError> {
+        match self {
+            Self::Text(text) => connection.send_text(text, outbox),
+            Self::Begin(kind, data) => connection.begin_message(*kind, data, outbox),
+            Self::Continue(data) => connection.continue_message(data, outbox),
+            Self::Finish(data) => connection.finish_message(data, outbox),
+            Self::BeginFrame(kind, len) => connection.begin_frame(*kind, *len, outbox),
+            Self::ContinueFrame(data) => connection.continue_frame(data, outbox),
+            Self::Ping => connection.ping(b"there?", outbox),
+            Self::Close => connection.close(code(1000), outbox),
+            Self::Written(_) => Ok(()),
+        }
+    }
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    use MessageKind::{Binary, Text};
+    prop::sample::select(vec![
+        Call::Text("whole"),
+        Call::Begin(Text, b"\xe2\x82"),
+        Call::Begin(Binary, b"\xff"),
+        Call::Continue(b"\xac"),
+        Call::Continue(b"\xe2"),
+        Call::Finish(b"\xac\xe2\x82\xac"),
+        Call::Finish(b""),
+        Call::BeginFrame(Text, 4),
+        Call::BeginFrame(Binary, 300),
+        Call::ContinueFrame(b"\xe2\x82"),
+        Call::ContinueFrame(b"\xac."),
+        Call::ContinueFrame(&[7; 149]),
+        Call::Ping,
+        Call::Close,
+        Call::Written(1),
+        Call::Written(7),
+        Call::Written(usize::MAX),
+    ])
+}
+
+/// All that can be told of one run.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    seen: Collector,
+    violation: Option<(Violation, usize)>,
+    calls: Vec<Result<(), SendError>>,
+    wire: Vec<u8>,
+    status: Status,
+    after_eof: Status,
+}
+
+struct Endpoint {
+    connection: Connection,
+    inbox: Inbox,
+    outbox: Outbox,
+    outcome: Outcome,
+    /// Whether it is handed over, by turns; never for an empty list.
+    handed: Vec<bool>,
+    turn: usize,
+}
+
+impl Endpoint {
+    fn new(role: Role, config: &Config, handed: Vec<bool>) -> Self {
+        let connection = Connection::new(role, config);
+        Self {
+            connection,
+            inbox: Inbox::new(),
+            outbox: outbox(role),
+            outcome: Outcome {
+                seen: Collector::default(),
+                violation: None,
+                calls: Vec::new(),
+                wire: Vec::new(),
+                status: connection.status(),
+                after_eof: connection.status(),
+            },
+            handed,
+            turn: 0,
+        }
+    }
+
+    fn perhaps_hand_over(&mut self) {
+        self.turn += 1;
+        if !self.handed.is_empty() && self.handed[self.turn % self.handed.len()] {
+            let state = self.connection.to_bytes(&mut self.inbox);
+            let handed = Connection::from_bytes(&state, self.inbox.unfinished());
+            (self.connection, self.inbox) = handed.unwrap();
+        }
+    }
+
+    fn receive(&mut self, read: &[u8], before: usize) {
+        let mut bytes = read.to_vec();
+        let mut at = 0;
+        loop {
+            self.perhaps_hand_over();
+            let mut input = Input::new(&mut bytes[at..], &mut self.inbox);
+            let result = self.connection.receive(&mut input, &mut self.outbox);
+            at += input.consumed();
+            match result {
+                Ok(true) => self.outcome.seen.take(input.event(), input.is_message_end()),
+                Ok(false) => break assert_eq!(at, bytes.len(), "all input is used up"),
+                Err(violation) => {
+                    assert_eq!(self.outcome.violation, None, "reported once");
+                    self.outcome.violation = Some((violation, before + at));
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        self.perhaps_hand_over();
+        let result = call.make(&mut self.connection, &mut self.outbox);
+        self.outcome.calls.push(result);
+        if let Call::Written(n) = call {
+            self.write(*n);
+        }
+    }
+
+    fn write(&mut self, n: usize) {
+        let n = n.min(self.outbox.len());
+        self.outcome.wire.extend_from_slice(&self.outbox.bytes()[..n]);
+        self.outbox.consume(n);
+    }
+
+    fn end(mut self) -> Outcome {
+        self.perhaps_hand_over();
+        while !self.outbox.is_empty() {
+            self.write(usize::MAX);
+        }
+        self.outcome.status = self.connection.status();
+        self.connection.receive_eof(&self.outbox);
+        self.perhaps_hand_over();
+        self.outcome.after_eof = self.connection.status();
+        self.outcome
+    }
+}
+
+fn run(
+    role: Role,
+    config: &Config,
+    stream: &[u8],
+    way: &Way,
+    calls: &[Vec<Call>],
+    handed: &[bool],
+) -> Outcome {
+    let mut endpoint = Endpoint::new(role, config, handed.to_vec());
+    for (i, (start, end)) in slices(stream.len(), way).into_iter().enumerate() {
+        for call in calls.get(i).into_iter().flatten() {
+            endpoint.call(call);
+        }
+        endpoint.receive(&stream[start..end], start);
+    }
+    endpoint.end()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1200))]
+
+    #[test]
+    fn handing_over_at_any_point_changes_nothing(
+        (role, stream) in role().prop_flat_map(|role| (Just(role), stream(role))),
+        (mut config, pieces) in (config(), any::<bool>()),
+        way in way(),
+        calls in prop::collection::vec(prop::collection::vec(call(), 0..4), 0..4),
+        handed in prop::collection::vec(any::<bool>(), 1..20),
+    ) {
+        config.pieces = pieces;
+        let without = run(role, &config, &stream, &way, &calls, &[]);
+        prop_assert_eq!(&run(role, &config, &stream, &way, &calls, &handed), &without);
+        prop_assert_eq!(&run(role, &config, &stream, &way, &calls, &[true]), &without, "at every point");
+        prop_assert_eq!(&run(role, &config, &stream, &Way::Slices(1), &[], &[true]),
+            &run(role, &config, &stream, &Way::Slices(1), &[], &[]), "at every byte");
+    }
+
+    #[test]
+    fn any_state_is_refused_or_never_panics(
+        (role, stream) in role().prop_flat_map(|role| (Just(role), stream(role))),
+        (mut config, pieces) in (config(), any::<bool>()),
+        call in call(),
+        changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..5),
+        unfinished in prop::option::of(prop::collection::vec(any::<u8>(), 0..200)),
+    ) {
+        config.pieces = pieces;
+        let mut endpoint = Endpoint::new(role, &config, Vec::new());
+        endpoint.call(&call);
+        endpoint.receive(&stream, 0);
+        let mut state = endpoint.connection.to_bytes(&mut endpoint.inbox);
+        for (place, octet) in changes {
+            state[place.index(state.len())] = octet;
+        }
+        let unfinished = unfinished.unwrap_or_else(|| endpoint.inbox.unfinished().to_vec());
+        exercise(&state, &unfinished);
+    }
+}
+
+/// The bytes that wait are written by the old process; the new one begins with an outbox of its own.
+#[test]
+fn an_outbox_of_its_own_goes_on() {
+    for role in ROLES {
+        let (mut connection, mut inbox) = (Connection::new(role, &Config::default()), Inbox::new());
+        let mut sent = Vec::new();
+        let stream = all_to(
+            role,
+            &[
+                (0x01, b"a"),
+                (0x89, b"first"),
+                (0x80, b"b"),
+                (0x89, b"second"),
+                (0x88, b""),
+            ],
+        );
+        let mut seen = Collector::default();
+        for (i, octet) in stream.iter().enumerate() {
+            let mut outbox = match role {
+                Role::Client => Outbox::client([i as u8; 16]),
+                Role::Server => Outbox::new(),
+            };
+            let mut input = Input::new([*octet], &mut inbox);
+            while connection.receive(&mut input, &mut outbox).unwrap() {
+                seen.take(input.event(), input.is_message_end());
+                if let Event::Text(text) = input.event() {
+                    connection.send_text(text, &mut outbox).unwrap();
+                }
+            }
+            sent.extend(common::drain(role, &mut outbox));
+            let state = connection.to_bytes(&mut inbox);
+            (connection, inbox) = Connection::from_bytes(&state, inbox.unfinished()).unwrap();
+        }
+        assert_eq!(seen.seen.len(), 4);
+        assert_eq!(sent, ["8a 6669727374", "81 6162", "8a 7365636f6e64", "88"]);
+        connection.receive_eof(&outbox(role));
+        assert!(connection.status().clean);
+    }
+}
+
+#[test]
+fn the_unfinished_bytes_are_the_same_before_the_state_is_taken() {
+    // A Ping that was cut in two is lent from the inbox, behind half a message.
+    let mut connection = Connection::new(Role::Client, &Config::default());
+    let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Client));
+    for (read, event) in [(&b"\x01\x02ab\x89\x02p"[..], false), (b"q", true)] {
+        let mut bytes = read.to_vec();
+        let mut input = Input::new(&mut bytes, &mut inbox);
+        assert_eq!(connection.receive(&mut input, &mut outbox), Ok(event));
+    }
+    let before = inbox.unfinished().to_vec();
+    let state = connection.to_bytes(&mut inbox);
+    assert_eq!((&before[..], inbox.unfinished()), (&b"ab"[..], &b"ab"[..]));
+    assert!(Connection::from_bytes(&state, &before).is_ok());
+}
+
+// ---- states that are none ----
+
+/// The state of a connection, and the bytes beside it.
+struct Specimen {
+    connection: Connection,
+    state: [u8; Connection::STATE_BYTES],
+    unfinished: Vec<u8>,
+    /// Whether what comes next is looked at.
+    is_receiving: bool,
+    pieces: bool,
+}
+
+/// A connection in this role that received `read`, after the calls.
+fn after(role: Role, config: &Config, calls: &[Call], read: &[u8]) -> Specimen {
+    let mut endpoint = Endpoint::new(role, config, Vec::new());
+    for call in calls {
+        endpoint.call(call);
+        assert_eq!(endpoint.outcome.calls.pop(), Some(Ok(())), "{call:?}");
+    }
+    endpoint.receive(read, 0);
+    let state = endpoint.connection.to_bytes(&mut endpoint.inbox);
+    let closed = endpoint.connection.status().code != CloseCode::ABNORMAL;
+    Specimen {
+        connection: endpoint.connection,
+        state,
+        unfinished: endpoint.inbox.unfinished().to_vec(),
+        is_receiving: endpoint.outcome.violation.is_none() && !closed,
+        pieces: config.pieces,
+    }
+}
+
+/// One connection of every kind.
+fn specimens() -> Vec<Specimen> {
+    let mut small = Config::default();
+    small.limits.max_fragments = 1;
+    small.limits.max_control_frames = 1;
+    let mut manual = Config::default();
+    manual.automatic_close = false;
+    manual.automatic_pong = false;
+    let mut pieces = Config::default();
+    pieces.pieces = true;
+    pieces.limits.max_frame_bytes = u64::MAX;
+    pieces.limits.max_message_bytes = u64::MAX;
+    let default = Config::default();
+    let mut all = Vec::new();
+    for role in ROLES {
+        let cut = |first, payload: &[u8], missing| {
+            let mut frame = to(role, first, payload);
+            frame.truncate(frame.len() - missing);
+            frame
+        };
+        let inside_text = cut(0x81, "text €€".as_bytes(), 4);
+        let inside_ping = [to(role, 0x01, "é €".as_bytes()), cut(0x89, b"ping", 2)].concat();
+        let header = cut(0x82, &[3; 70_000], 70_001); // all but the last octet of it
+        for config in [&default, &pieces] {
+            for read in [&b""[..], &inside_text, &inside_ping, &header, &header[..3]] {
+                all.push(after(role, config, &[], read));
+            }
+            all.push(after(role, config, &[], &cut(0x02, &[3; 70_000], 69_990)));
+            all.push(after(role, config, &[], &cut(0x02, &[3; 70_000], 70_000)));
+            all.push(after(role, config, &[], &to(role, 0x01, b"\xe2\x82")));
+        }
+        let begun = Call::Begin(MessageKind::Text, b"\xe2\x82");
+        all.push(after(role, &default, std::slice::from_ref(&begun), b""));
+        all.push(after(role, &default, &[Call::Close], &inside_ping));
+        let close = to(role, 0x88, b"\x03\xe8why");
+        all.push(after(role, &default, &[], &close));
+        all.push(after(role, &manual, &[begun], &close));
+        // Failed: in a header, in text, by the count of fragments and of control frames.
+        all.push(after(role, &default, &[], &to(role, 0xc1, b"")));
+        all.push(after(role, &default, &[], &to(role, 0x81, b"\xff")));
+        all.push(after(
+            role,
+            &small,
+            &[],
+            &all_to(role, &[(0x01, b""), (0x00, b"")]),
+        ));
+        all.push(after(
+            role,
+            &small,
+            &[],
+            &all_to(role, &[(0x89, b""), (0x89, b"")]),
+        ));
+    }
+    let frame = [
+        Call::BeginFrame(MessageKind::Text, 5),
+        Call::ContinueFrame(b"\xe2\x82"),
+    ];
+    for read in [
+        to(Role::Server, 0x89, b"p"),
+        to(Role::Server, 0x88, b""),
+        to(Role::Server, 0xc8, b""),
+    ] {
+        all.push(after(Role::Server, &default, &frame, &read));
+    }
+    all
+}
+
+/// Does all that can be done with the connection of a state, which is not to panic, nor to hang. Whether the state was
+/// taken.
+fn exercise(state: &[u8; Connection::STATE_BYTES], unfinished: &[u8]) -> bool {
+    let Ok((mut connection, mut inbox)) = Connection::from_bytes(state, unfinished) else {
+        return false;
+    };
+    let role = connection.role();
+    let mut outbox = match role {
+        Role::Client => Outbox::client([7; 16]),
+        Role::Server => Outbox::new(),
+    };
+    for call in [
+        Call::ContinueFrame(b"a"),
+        Call::ContinueFrame(&[b'a'; 3]),
+        Call::Continue(b"a"),
+        Call::Finish(b"a"),
+        Call::Text("t"),
+        Call::Ping,
+        Call::Close,
+    ] {
+        let _ = call.make(&mut connection, &mut outbox);
+    }
+    let _ = connection.transport(&outbox);
+    let again = connection.to_bytes(&mut inbox);
+    assert!(
+        Connection::from_bytes(&again, inbox.unfinished()).is_ok(),
+        "what was taken is given again"
+    );
+    connection.receive_eof(&outbox);
+
+    // The frame that the state may be in ends within these bytes, or does not.
+    let valid = all_to(
+        role,
+        &[(0x81, "é€".as_bytes()), (0x89, b"p"), (0x80, b"."), (0x88, b"")],
+    );
+    let noise: Vec<u8> = (0..60u32).map(|i| ((i * i * 37) >> 3) as u8).collect();
+    let bytes = [&[0x81; 150][..], &valid, &noise].concat();
+    for (given, read) in [(&valid[..], 1), (&bytes[..], bytes.len()), (&bytes[..], 9)] {
+        let (mut connection, mut inbox) = Connection::from_bytes(state, unfinished).unwrap();
+        for given in given.chunks(read) {
+            let mut bytes = given.to_vec();
+            let mut input = Input::new(&mut bytes, &mut inbox);
+            let mut calls_left = given.len() + 3;
+            while connection.receive(&mut input, &mut outbox) != Ok(false) {
+                calls_left -= 1;
+                assert!(calls_left > 0, "receive is called without end");
+                if let Event::Text(text) = input.event() {
+                    assert!(std::str::from_utf8(text.as_bytes()).is_ok());
+                }
+            }
+            assert_eq!(input.remaining(), 0, "all input is used up");
+            outbox.consume(3);
+        }
+    }
+    true
+}
+
+#[test]
+fn every_kind_of_state_is_taken_back() {
+    for (i, specimen) in specimens().iter().enumerate() {
+        let taken = Connection::from_bytes(&specimen.state, &specimen.unfinished);
+        let (taken, mut inbox) = taken.unwrap_or_else(|_| panic!("{i}: {:?}", specimen.connection));
+        assert_eq!(taken.status(), specimen.connection.status());
+        assert_eq!(taken.to_bytes(&mut inbox), specimen.state);
+        assert_eq!(inbox.unfinished(), specimen.unfinished);
+    }
+}
+
+#[test]
+fn every_change_of_one_byte_is_refused_or_never_panics() {
+    let (mut taken, mut refused) = (0, 0);
+    let specimens = specimens();
+    for (i, specimen) in specimens.iter().enumerate() {
+        for place in 0..specimen.state.len() {
+            for change in 1..=u8::MAX {
+                // Every bit of every state; every value of every byte in one of them.
+                if change.count_ones() > 1 && (place + usize::from(change)) % specimens.len() != i {
+                    continue;
+                }
+                let mut changed = specimen.state;
+                changed[place] ^= change;
+                if exercise(&changed, &specimen.unfinished) {
+                    taken += 1;
+                } else {
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(taken > 1000 && refused > 1000, "{taken} taken, {refused} refused");
+}
+
+#[test]
+fn unfinished_bytes_that_do_not_fit_are_refused() {
+    let mut tried = 0;
+    for (i, specimen) in specimens().iter().enumerate() {
+        // Where nothing is looked at any more, what is kept does not matter.
+        if !specimen.is_receiving {
+            continue;
+        }
+        tried += 1;
+        let right = &specimen.unfinished[..];
+        let is_refused = |bytes: &[u8]| Connection::from_bytes(&specimen.state, bytes).is_err();
+        assert!(is_refused(&[right, b"a"].concat()), "{i}: more");
+        assert!(is_refused(&[right, &[0; 200]].concat()), "{i}: far more");
+        // How much of a character there is, the state does not say.
+        assert!(
+            right.is_empty() || specimen.pieces || is_refused(b""),
+            "{i}: nothing"
+        );
+    }
+    assert!(tried > 30, "{tried}");
+}
+
+#[test]
+fn text_that_is_none_is_refused() {
+    let text = [0x81, 5, b'a', 0xc3];
+    let specimen = after(Role::Client, &Config::default(), &[], &text);
+    assert_eq!(specimen.unfinished, b"a\xc3");
+    assert!(Connection::from_bytes(&specimen.state, b"a\xc3").is_ok());
+    assert!(Connection::from_bytes(&specimen.state, b"a\xff").is_err());
+    assert!(Connection::from_bytes(&specimen.state, b"\xc3a").is_err());
+    // In pieces, only the beginning of a character is kept.
+    let mut pieces = Config::default();
+    pieces.pieces = true;
+    let specimen = after(Role::Client, &pieces, &[], &text);
+    assert_eq!(specimen.unfinished, b"\xc3");
+    assert!(Connection::from_bytes(&specimen.state, b"a").is_err());
+    assert!(Connection::from_bytes(&specimen.state, b"a\xc3").is_err());
+}
+
+#[test]
+fn the_state_fills_its_bytes_and_begins_with_its_version() {
+    let specimen = after(Role::Client, &Config::default(), &[], b"\x02\x02ab\x89\x04123");
+    assert_eq!(specimen.unfinished, b"ab123");
+    assert_eq!(specimen.state[0], 1, "version");
+    // The last value of all, which would be lost if they were longer together.
+    assert_eq!(
+        specimen.state[Connection::STATE_BYTES - 1],
+        3,
+        "of a control frame"
+    );
+    for version in (0..=u8::MAX).filter(|version| *version != 1) {
+        let mut other = specimen.state;
+        other[0] = version;
+        assert!(matches!(
+            Connection::from_bytes(&other, b"ab123"),
+            Err(HandoverError)
+        ));
+    }
+    assert!(Connection::from_bytes(&[0; Connection::STATE_BYTES], b"").is_err());
+    assert!(Connection::from_bytes(&[0xff; Connection::STATE_BYTES], b"").is_err());
+}
+
+/// What was being sent goes on: in fragments, and inside a frame.
+#[test]
+fn messages_being_sent_go_on() {
+    let (mut connection, mut inbox) = (Connection::new(Role::Server, &Config::default()), Inbox::new());
+    let mut wire = Vec::new();
+    let calls: [&[Call]; 2] = [
+        &[
+            Call::Begin(MessageKind::Text, b"\xe2"),
+            Call::Continue(b"\x82"),
+            Call::Finish(b"\xac"),
+        ],
+        &[
+            Call::BeginFrame(MessageKind::Text, 3),
+            Call::ContinueFrame(b"\xe2"),
+            Call::ContinueFrame(b"\x82\xac"),
+        ],
+    ];
+    for call in calls.concat() {
+        let mut outbox = Outbox::new();
+        call.make(&mut connection, &mut outbox).unwrap();
+        wire.extend_from_slice(outbox.bytes());
+        let state = connection.to_bytes(&mut inbox);
+        (connection, inbox) = Connection::from_bytes(&state, inbox.unfinished()).unwrap();
+    }
+    assert_eq!(
+        frames(Role::Server, &wire),
+        ["01 e2", "00 82", "80 ac", "81 e282ac"]
+    );
+}
