@@ -1,9 +1,8 @@
 //! The bytes to look at, a cursor over them, and the event found last.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
 use crate::inbox::Inbox;
 
@@ -308,8 +307,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         self.cursor.start
     }
 
-    /// Whether a message ends with the event found last. Always so, unless messages are lent in
-    /// [pieces](crate::Config::pieces).
+    /// Whether a message ends with the text or binary event found last. Always so, unless messages are lent in
+    /// [pieces](crate::Config::pieces); control frames may come between those.
     pub fn is_message_end(&self) -> bool {
         !self.cursor.goes_on
     }
@@ -405,70 +404,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         };
         // SAFETY: in the buffer, `receive` validated exactly this range when it set `found`; since then
         // only `space` and `parts` gave out the buffer's bytes to change, and both ended `found`. The
-        // buffer is one of the types below, which change for nobody else. In the inbox, every byte of a
+        // buffer is one of the types in `buffer.rs`, which change for nobody else. In the inbox, every byte of a
         // `Content::Text` message went through the validator, which is at the end of a character.
         unsafe { core::str::from_utf8_unchecked(text) }
-    }
-}
-
-/// What holds the bytes of an [`Input`]. Sealed: a buffer that changed by itself would break the promise that a
-/// text event is valid UTF-8.
-pub trait Buffer: sealed::Buffer {}
-impl<T: sealed::Buffer> Buffer for T {}
-
-/// An [`Inbox`] or a `&mut Inbox`. Sealed, as [`Buffer`] is.
-pub trait InboxSlot: sealed::InboxSlot {}
-impl<T: sealed::InboxSlot> InboxSlot for T {}
-
-mod sealed {
-    use super::{Box, Inbox, Vec};
-
-    pub trait Buffer {
-        fn bytes(&self) -> &[u8];
-        fn bytes_mut(&mut self) -> &mut [u8];
-    }
-
-    macro_rules! buffer {
-        ($(($($generics:tt)*) $type:ty),* $(,)?) => {$(
-            impl<$($generics)*> Buffer for $type {
-                #[inline]
-                fn bytes(&self) -> &[u8] {
-                    &self[..]
-                }
-                #[inline]
-                fn bytes_mut(&mut self) -> &mut [u8] {
-                    &mut self[..]
-                }
-            }
-        )*};
-    }
-    buffer!(() &mut [u8], () Vec<u8>, () &mut Vec<u8>, () Box<[u8]>, () &mut Box<[u8]>,
-        (const N: usize) [u8; N], (const N: usize) &mut [u8; N]);
-
-    pub trait InboxSlot {
-        fn inbox(&self) -> &Inbox;
-        fn inbox_mut(&mut self) -> &mut Inbox;
-    }
-
-    impl InboxSlot for Inbox {
-        #[inline]
-        fn inbox(&self) -> &Inbox {
-            self
-        }
-        #[inline]
-        fn inbox_mut(&mut self) -> &mut Inbox {
-            self
-        }
-    }
-
-    impl InboxSlot for &mut Inbox {
-        #[inline]
-        fn inbox(&self) -> &Inbox {
-            self
-        }
-        #[inline]
-        fn inbox_mut(&mut self) -> &mut Inbox {
-            self
-        }
     }
 }

@@ -47,6 +47,8 @@ extern crate std;
 #[cfg(feature = "alloc")]
 mod backoff;
 #[cfg(feature = "alloc")]
+mod buffer;
+#[cfg(feature = "alloc")]
 mod bytes;
 mod close;
 #[cfg(feature = "alloc")]
@@ -72,6 +74,8 @@ pub mod utf8;
 
 #[cfg(feature = "alloc")]
 pub use backoff::{Backoff, Delays};
+#[cfg(feature = "alloc")]
+pub use buffer::{Buffer, InboxSlot};
 pub use close::{Close, CloseCode, Reconnect};
 #[cfg(feature = "alloc")]
 pub use connection::{
@@ -83,7 +87,7 @@ pub use error::{SendError, Violation};
 #[cfg(feature = "alloc")]
 pub use inbox::Inbox;
 #[cfg(feature = "alloc")]
-pub use input::{Buffer, Event, InboxSlot, Input};
+pub use input::{Event, Input};
 #[cfg(feature = "alloc")]
 pub use outbox::Outbox;
 #[cfg(feature = "std")]

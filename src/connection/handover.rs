@@ -22,7 +22,10 @@ impl Connection {
     /// The state of this connection and its inbox, idle or in the middle of a message or frame, for another process that
     /// takes the transport over. Beside it go [`Inbox::unfinished`], and the bytes that the outbox still holds.
     ///
-    /// No event is to be in use: the state is that after it. A client's outbox is seeded anew on the other side.
+    /// No event is to be in use: the state is that after it. Input that was read and not looked at
+    /// ([`Input::remaining`](crate::Input::remaining)) has to go over too. A client's outbox is seeded anew on the other
+    /// side. A Pong that waits beside the outbox shows in its bytes once those before it are consumed; one that waits
+    /// for the end of a frame being sent is dropped.
     ///
     /// ```
     /// use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};

@@ -15,6 +15,7 @@
 //! ```
 
 mod handover;
+mod message;
 mod prepared;
 mod receive;
 mod send;

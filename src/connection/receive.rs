@@ -1,17 +1,14 @@
 //! Bytes in, events out.
 
+use super::message::{Fault, Piece, unmask_short_text};
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
+use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
 use crate::error::Violation;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part};
 use crate::inbox::Inbox;
-use crate::input::{Buffer, Cursor, Found, InboxSlot, Input, Place};
-use crate::mask::MaskingKey;
+use crate::input::{Cursor, Found, Input, Place};
 use crate::outbox::{Frame, Outbox};
-use crate::utf8::Validator;
-
-/// What stands in the way of going on: a violation, at this offset in the bytes given.
-type Fault = (Violation, usize);
 
 impl Connection {
     /// Looks for the next event: `true` if there is one, to be had by [`Input::event`]; `false` if all input is used
@@ -182,64 +179,6 @@ impl Connection {
         }
     }
 
-    /// Payload data of a text, binary or continuation frame.
-    fn data(
-        &mut self,
-        bytes: &mut [u8],
-        piece: Piece,
-        fin: bool,
-        cursor: &mut Cursor,
-        inbox: &mut Inbox,
-    ) -> Result<Found, Fault> {
-        let Piece { range, key, last } = piece;
-        let text = self.receiving == MessageKind::Text;
-        let ends = last && fin;
-        let whole = ends && self.received == 0;
-        self.received = if ends {
-            0
-        } else {
-            self.received + range.len() as u64
-        };
-        if whole {
-            let payload = &mut bytes[range.clone()];
-            unmask_whole(text, key, payload).map_err(|at| (Violation::InvalidUtf8, range.start + at))?;
-            return Ok(Found::message(text, Place::Buffer(range)));
-        }
-        if self.pieces && inbox.message_len() == 0 {
-            let found = lend_piece(text, ends, bytes, range, key, inbox)?;
-            cursor.goes_on = !ends && !matches!(found, Found::Nothing);
-            return Ok(found);
-        }
-        // A character at most, if messages are lent in pieces.
-        let declared = if self.pieces { 0 } else { self.decoder.remaining() };
-        inbox
-            .extend(&bytes[range.clone()], key, declared)
-            .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
-        if ends && !inbox.may_end() {
-            return Err((Violation::InvalidUtf8, range.end));
-        }
-        // In pieces, the inbox keeps the beginning of a character: see `end_of_piece`.
-        let piece_ends = self.pieces && inbox.may_end();
-        if !ends && !piece_ends {
-            return Ok(Found::Nothing);
-        }
-        cursor.goes_on = !ends;
-        inbox.lend_message();
-        Ok(Found::message(text, Place::Inbox))
-    }
-
-    /// Where the bytes end that are looked at next: if text is lent in pieces and a character was cut by the last one,
-    /// behind the rest of that character.
-    fn end_of_piece(&self, cursor: &Cursor, inbox: &Inbox) -> usize {
-        let end = cursor.stop();
-        let in_data = self.decoder.remaining() > 0 && matches!(self.frame, FrameKind::Data { .. });
-        if self.pieces && in_data && inbox.message_len() > 0 {
-            end.min(cursor.start + inbox.missing_octets())
-        } else {
-            end
-        }
-    }
-
     /// Payload data of a control frame, which may lie between the fragments of a message.
     fn control(
         &mut self,
@@ -361,67 +300,4 @@ impl Connection {
         self.frame_left = 0;
         self.phase = Phase::Failed;
     }
-}
-
-/// Payload data that has come, at a place in the bytes given.
-struct Piece {
-    range: core::ops::Range<usize>,
-    key: Option<MaskingKey>,
-    /// Whether the frame ends with it.
-    last: bool,
-}
-
-/// Unmasks a piece of a message where it is. The beginning of a character at its end goes to the inbox.
-fn lend_piece(
-    text: bool,
-    ends: bool,
-    bytes: &mut [u8],
-    mut range: core::ops::Range<usize>,
-    key: Option<MaskingKey>,
-    inbox: &mut Inbox,
-) -> Result<Found, Fault> {
-    let payload = &mut bytes[range.clone()];
-    let key = key.unwrap_or_default(); // zero changes nothing
-    if text {
-        let cut = inbox
-            .unmask_around(key, payload)
-            .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
-        if ends && cut > 0 {
-            return Err((Violation::InvalidUtf8, range.end));
-        }
-        range.end -= cut;
-    } else {
-        key.apply(payload);
-    }
-    if range.is_empty() && !ends {
-        return Ok(Found::Nothing);
-    }
-    Ok(Found::message(text, Place::Buffer(range)))
-}
-
-/// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its
-/// octets prove that.
-fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
-    let key = key.unwrap_or_default(); // zero changes nothing
-    if !text {
-        key.apply(payload);
-        return Ok(());
-    }
-    let mut validator = Validator::new();
-    validator.unmask(key, payload).map_err(|error| error.offset + 1)?;
-    if validator.is_complete() {
-        Ok(())
-    } else {
-        Err(payload.len())
-    }
-}
-
-/// Unmasks a short text; whether it is valid. It stays masked if not.
-#[inline(never)]
-fn unmask_short_text(key: MaskingKey, text: &mut [u8]) -> bool {
-    let valid = key.apply_and_check_ascii(text) || core::str::from_utf8(text).is_ok();
-    if !valid {
-        key.apply(text);
-    }
-    valid
 }

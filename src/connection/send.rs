@@ -138,8 +138,9 @@ impl Connection {
         let len = payload.len() as u64;
         let mut validator = self.sending_utf8;
         match self.sending {
-            Some(_) if self.frame_left == 0 => return Err(SendError::NoMessage),
+            None if self.phase == Phase::Remote => return Err(SendError::Closed),
             None => return Err(SendError::NoMessage),
+            Some(_) if self.frame_left == 0 => return Err(SendError::NoMessage),
             Some(_) if len > self.frame_left => return Err(SendError::FrameTooLong),
             Some(_) if outbox.is_full() => return Err(SendError::Full),
             Some(kind) => kind.check(&mut validator, payload, len == self.frame_left)?,
