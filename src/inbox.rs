@@ -14,6 +14,23 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// It grows with what was received, never with what a header declares: its capacity is at most the
 /// received bytes, an eighth more, and 64 KiB. An inbox that was never used, or [released](Self::release), has no
 /// heap memory.
+///
+/// ```
+/// use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
+///
+/// let mut connection = Connection::new(Role::Client, &Config::default());
+/// let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([7; 16]));
+/// // Two reads, and a message that straddles them.
+/// let mut input = Input::new(*b"\x81\x05Hel", &mut inbox);
+/// assert!(!connection.receive(&mut input, &mut outbox)?);
+/// assert_eq!(inbox.len(), 3);
+/// let mut input = Input::new(*b"lo\x88\x05\x03\xe8bye", &mut inbox);
+/// assert!(connection.receive(&mut input, &mut outbox)?);
+/// assert_eq!(input.event(), Event::Text("Hello"));
+/// assert!(connection.receive(&mut input, &mut outbox)?);
+/// assert_eq!(inbox.close_reason(), "bye");
+/// # Ok::<(), ws_proto::Violation>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Inbox {
     /// The message, then `control_len` bytes of a control frame.

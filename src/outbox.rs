@@ -260,8 +260,13 @@ impl Outbox {
     /// Appends our Close frame.
     pub(crate) fn push_close(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
         self.push(frame)?;
-        self.close_end = self.buffer.len() as u32; // 32 bits count them all: see `check_room`
+        self.may_hold_close();
         Ok(())
+    }
+
+    /// Says that the bytes that wait may hold our Close frame.
+    pub(crate) fn may_hold_close(&mut self) {
+        self.close_end = self.buffer.len() as u32; // 32 bits count them all: see `check_room`
     }
 
     /// Whether our Close frame, or a part of it, was not consumed yet. What waits behind it, the answer to a Ping

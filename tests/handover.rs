@@ -561,3 +561,34 @@ fn messages_being_sent_go_on() {
         ["01 e2", "00 82", "80 ac", "81 e282ac"]
     );
 }
+
+#[test]
+fn waiting_bytes_go_over_and_count_for_a_clean_end() {
+    let mut connection = Connection::new(Role::Server, &Config::default());
+    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+    // A Pong in front, data, and a Pong that waits beside them; then the closing handshake.
+    let mut bytes = all_to(Role::Server, &[(0x89, b"1")]);
+    let mut input = Input::new(&mut bytes[..], &mut inbox);
+    assert!(connection.receive(&mut input, &mut outbox).unwrap());
+    connection.send_text("data", &mut outbox).unwrap();
+    let mut bytes = all_to(Role::Server, &[(0x89, b"2")]);
+    let mut input = Input::new(&mut bytes[..], &mut inbox);
+    assert!(connection.receive(&mut input, &mut outbox).unwrap());
+    let taken = outbox.take_all();
+    assert_eq!(taken, b"\x8a\x011\x81\x04data\x8a\x012");
+    assert!(outbox.is_empty());
+
+    connection.close(None, &mut outbox).unwrap();
+    let mut bytes = all_to(Role::Server, &[(0x88, b"")]);
+    let mut input = Input::new(&mut bytes[..], &mut inbox);
+    assert!(connection.receive(&mut input, &mut outbox).unwrap());
+    for written in [false, true] {
+        let (mut connection, _) = Connection::from_bytes(&connection.to_bytes(&mut inbox), &[]).unwrap();
+        let mut resumed = Outbox::new();
+        resumed.resume(b"\x88\x00");
+        assert_eq!(resumed.bytes(), b"\x88\x00");
+        resumed.consume(if written { 2 } else { 1 });
+        connection.receive_eof(&resumed);
+        assert_eq!(connection.status().clean, written);
+    }
+}

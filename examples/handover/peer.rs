@@ -17,8 +17,6 @@ pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     phase: Phase,
     inbox: Inbox,
-    /// What the process before has left to be written. It goes out before what is in the outbox.
-    inherited: Vec<u8>,
     outbox: Outbox,
 }
 
@@ -44,23 +42,18 @@ impl Peer {
                 bytes: Vec::new(),
             },
             inbox: Inbox::new(),
-            inherited: Vec::new(),
             outbox,
         }
     }
 
     /// Whether bytes wait for the transport to take them.
     pub(crate) fn wants_to_write(&self) -> bool {
-        self.waiting() > 0
+        !self.outbox.is_empty()
     }
 
     /// Whether the peer takes what it is sent, so that it may send more.
     pub(crate) fn wants_to_read(&self) -> bool {
-        self.waiting() < BACK_PRESSURE_BYTES
-    }
-
-    fn waiting(&self) -> usize {
-        self.inherited.len() + self.outbox.len()
+        self.outbox.len() < BACK_PRESSURE_BYTES
     }
 
     /// Reads once, and writes what the transport takes; an error at the end.
@@ -140,12 +133,6 @@ impl Peer {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        while !self.inherited.is_empty() {
-            let Some(n) = ready(self.stream.write(&self.inherited))? else {
-                return Ok(());
-            };
-            self.inherited.drain(..n);
-        }
         while !self.outbox.is_empty() {
             let Some(n) = ready(self.stream.write(self.outbox.bytes()))? else {
                 return Ok(());
@@ -158,11 +145,6 @@ impl Peer {
     /// Everything but the socket, for another process: what kind of state; the state; what was received of something
     /// unfinished; what waits to be written.
     pub(crate) fn save(&mut self, to: &mut Vec<u8>) {
-        // A Pong may wait for its turn behind the bytes: it moves up as they are taken.
-        while !self.outbox.is_empty() {
-            self.inherited.extend_from_slice(self.outbox.bytes());
-            self.outbox.consume(self.outbox.len());
-        }
         match &self.phase {
             Phase::Opening { bytes, .. } => {
                 to.push(0);
@@ -175,7 +157,7 @@ impl Peer {
             }
             Phase::Refused => to.push(2),
         }
-        put(to, &self.inherited);
+        put(to, &self.outbox.take_all());
     }
 
     /// A peer by its socket and what `save` wrote.
@@ -191,7 +173,7 @@ impl Peer {
             }
             _ => peer.phase = Phase::Refused,
         }
-        peer.inherited = take(from)?.to_vec();
+        peer.outbox.resume(take(from)?);
         Ok(peer)
     }
 }

@@ -1,10 +1,13 @@
 //! The state of a connection as bytes, for a process that takes it over.
 
+use alloc::vec::Vec;
+
 use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, Side};
 use crate::Role;
 use crate::bytes::{Reader, Writer};
 use crate::frame::{Decoder, MAX_CONTROL_BYTES};
 use crate::inbox::Inbox;
+use crate::outbox::Outbox;
 use crate::utf8::Validator;
 
 /// The bytes are no state of a connection that this version of the crate wrote.
@@ -15,17 +18,37 @@ pub struct HandoverError;
 /// First byte of the state. Another number is another layout.
 const VERSION: u8 = 1;
 
+impl Outbox {
+    /// Takes all that waits, also the Pong that waits beside the bytes, to be handed over with the state of the
+    /// connection.
+    pub fn take_all(&mut self) -> Vec<u8> {
+        let mut taken = Vec::new();
+        while !self.is_empty() {
+            taken.extend_from_slice(self.bytes());
+            self.consume(self.len());
+        }
+        taken
+    }
+
+    /// Puts bytes behind all that waits: those that [`take_all`](Self::take_all) took in another process.
+    ///
+    /// Until they are written, a connection that ends does not count as closed cleanly: our Close frame may be among them.
+    pub fn resume(&mut self, bytes: &[u8]) {
+        self.append(bytes);
+        self.may_hold_close();
+    }
+}
+
 impl Connection {
     /// Length in bytes of the state of a connection.
     pub const STATE_BYTES: usize = 98;
 
     /// The state of this connection and its inbox, idle or in the middle of a message or frame, for another process that
-    /// takes the transport over. Beside it go [`Inbox::unfinished`], and the bytes that the outbox still holds.
+    /// takes the transport over. Beside it go [`Inbox::unfinished`] and [`Outbox::take_all`].
     ///
     /// No event is to be in use: the state is that after it. Input that was read and not looked at
     /// ([`Input::remaining`](crate::Input::remaining)) has to go over too. A client's outbox is seeded anew on the other
-    /// side. A Pong that waits beside the outbox shows in its bytes once those before it are consumed; one that waits
-    /// for the end of a frame being sent is dropped.
+    /// side. A Pong that waits for the end of a frame being sent is dropped.
     ///
     /// ```
     /// use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};

@@ -17,6 +17,16 @@ pub enum Masking {
 }
 
 /// What a [`Decoder`](super::Decoder) lets through.
+///
+/// ```
+/// use ws_proto::Role;
+/// use ws_proto::frame::{Decoder, Rsv, Rules};
+///
+/// // A server's rules, with an extension that uses RSV1, and frames of at most 64 KiB.
+/// let rules = Rules { reserved_bits: Rsv::RSV1, max_frame_bytes: 64 << 10, ..Rules::new(Role::Server) };
+/// let decoder = Decoder::new(rules);
+/// # assert!(decoder.is_at_rest());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Whether frames have to be masked.
