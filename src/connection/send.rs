@@ -1,6 +1,6 @@
 //! Messages and control frames out.
 
-use super::{Connection, MessageKind, Phase, Prepared, Side};
+use super::{Connection, MessageKind, Phase, Side};
 use crate::close::Close;
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, Header, MAX_CONTROL_BYTES, Opcode};
@@ -194,32 +194,6 @@ impl Connection {
         Ok(header.encode())
     }
 
-    /// Sends a message that was encoded once for many connections: one copy of its bytes.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text), and [`SendError::MustMask`].
-    pub fn send_prepared(&mut self, message: &Prepared, outbox: &mut Outbox) -> Result<(), SendError> {
-        let frame = self.prepared(message, outbox)?;
-        outbox.check_room(frame.len())?;
-        outbox.append(frame);
-        Ok(())
-    }
-
-    /// The bytes of a message that was encoded once, for an embedder who writes them itself, without a copy:
-    /// behind all of [`Outbox::bytes`], and before what is sent later.
-    ///
-    /// # Errors
-    /// As [`send_prepared`](Self::send_prepared).
-    pub fn share_prepared<'m>(
-        &mut self,
-        message: &'m Prepared,
-        outbox: &mut Outbox,
-    ) -> Result<&'m [u8], SendError> {
-        let frame = self.prepared(message, outbox)?;
-        outbox.settle();
-        Ok(frame)
-    }
-
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
     ///
     /// # Errors
@@ -328,19 +302,9 @@ impl Connection {
         outbox.push(self.frame_of(opcode, payload))
     }
 
-    /// The frame of a prepared message, if it may be sent now.
-    fn prepared<'m>(&self, message: &'m Prepared, outbox: &Outbox) -> Result<&'m [u8], SendError> {
-        self.may_begin(outbox)?;
-        if self.masks() {
-            Err(SendError::MustMask)
-        } else {
-            Ok(message.bytes())
-        }
-    }
-
     /// Whether a new message may be sent now (RFC 6455 §5.4, §6.1).
     #[inline]
-    fn may_begin(&self, outbox: &Outbox) -> Result<(), SendError> {
+    pub(super) fn may_begin(&self, outbox: &Outbox) -> Result<(), SendError> {
         if self.phase != Phase::Open {
             Err(SendError::Closed)
         } else if self.sending.is_some() {
