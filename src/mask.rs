@@ -53,10 +53,12 @@ impl MaskingKey {
         Self(self.0 ^ to.0)
     }
 
-    /// Masks or unmasks in place.
+    /// Masks or unmasks in place. A key of zeros, which stands for none inside of this crate, costs nothing.
     #[inline]
     pub fn apply(self, payload: &mut [u8]) {
-        pass::<false>(self, payload);
+        if self.0 != 0 {
+            pass::<false>(self, payload);
+        }
     }
 
     /// Masks or unmasks in place; whether all of the result is ASCII.
