@@ -11,8 +11,8 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// Only what does not lie whole in the bytes given to `Connection::receive` is copied here: a message
 /// that straddles two reads, the fragments of one, a control frame cut in two.
 ///
-/// It grows with what was received, never with what a header declares: its capacity is at most the
-/// received bytes, an eighth more, and 64 KiB. An inbox that was never used, or [released](Self::release), has no
+/// It grows with what was received, whatever a header declares: its capacity is at most the received bytes, an eighth more
+/// (of `max_message_bytes` at most), and 64 KiB. An inbox that was never used, or [released](Self::release), has no
 /// heap memory.
 ///
 /// ```

@@ -53,6 +53,12 @@ impl MaskingKey {
         Self(self.0 ^ to.0)
     }
 
+    /// The key twice, for eight octets at a time.
+    #[inline]
+    const fn word(self) -> u64 {
+        (self.0 as u64) << 32 | self.0 as u64
+    }
+
     /// Masks or unmasks in place. A key of zeros, which stands for none inside of this crate, costs nothing.
     #[inline]
     pub fn apply(self, payload: &mut [u8]) {
@@ -123,12 +129,11 @@ fn pass<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 #[inline(always)]
 fn words<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     let len = payload.len();
-    let word_key = u64::from(key.0) << 32 | u64::from(key.0);
+    let word_key = key.word();
     let mut seen = 0;
     if let Some((_, last)) = payload.split_last_chunk::<8>() {
         // Read before the words below are written, since it shares bytes with one of them.
-        let last_key = MaskingKey::advanced(key, len as u64 % 4).0;
-        let last = u64::from_ne_bytes(*last) ^ (u64::from(last_key) << 32 | u64::from(last_key));
+        let last = u64::from_ne_bytes(*last) ^ key.advanced(len as u64).word();
         let (words, _) = payload.as_chunks_mut::<8>();
         for word in words {
             let value = u64::from_ne_bytes(*word) ^ word_key;
@@ -138,7 +143,7 @@ fn words<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
         seen |= last;
         payload[len - 8..].copy_from_slice(&last.to_ne_bytes());
     } else if let Some((_, last)) = payload.split_last_chunk::<4>() {
-        let last = u32::from_ne_bytes(*last) ^ key.advanced(len as u64 % 4).0;
+        let last = u32::from_ne_bytes(*last) ^ key.advanced(len as u64).0;
         let first = u32::from_ne_bytes([payload[0], payload[1], payload[2], payload[3]]) ^ key.0;
         payload[..4].copy_from_slice(&first.to_ne_bytes());
         payload[len - 4..].copy_from_slice(&last.to_ne_bytes());
@@ -163,10 +168,7 @@ fn copy_words(key: MaskingKey, from: &[u8], to: &mut [u8]) {
         }
         return;
     };
-    let xor = |word: &[u8; 8], key: MaskingKey| {
-        let key = u64::from(key.0) << 32 | u64::from(key.0);
-        (u64::from_ne_bytes(*word) ^ key).to_ne_bytes()
-    };
+    let xor = |word: &[u8; 8], key: MaskingKey| (u64::from_ne_bytes(*word) ^ key.word()).to_ne_bytes();
     *last_to = xor(last, key.advanced(from.len() as u64));
     let (from, _) = from.as_chunks::<8>();
     let (to, _) = to.as_chunks_mut::<8>();

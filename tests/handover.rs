@@ -585,7 +585,7 @@ fn waiting_bytes_go_over_and_count_for_a_clean_end() {
     for written in [false, true] {
         let (mut connection, _) = Connection::from_bytes(&connection.to_bytes(&mut inbox), &[]).unwrap();
         let mut resumed = Outbox::new();
-        resumed.resume(b"\x88\x00");
+        resumed.resume(b"\x88\x00").unwrap();
         assert_eq!(resumed.bytes(), b"\x88\x00");
         resumed.consume(if written { 2 } else { 1 });
         connection.receive_eof(&resumed);

@@ -173,7 +173,7 @@ impl Peer {
             }
             _ => peer.phase = Phase::Refused,
         }
-        peer.outbox.resume(take(from)?);
+        peer.outbox.resume(take(from)?)?;
         Ok(peer)
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, Side};
 use crate::Role;
 use crate::bytes::{Reader, Writer};
+use crate::error::SendError;
 use crate::frame::{Decoder, MAX_CONTROL_BYTES};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
@@ -33,9 +34,14 @@ impl Outbox {
     /// Puts bytes behind all that waits: those that [`take_all`](Self::take_all) took in another process.
     ///
     /// Until they are written, a connection that ends does not count as closed cleanly: our Close frame may be among them.
-    pub fn resume(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// [`SendError::Full`] if that makes more than 4 GiB.
+    pub fn resume(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.check_room(bytes.len())?;
         self.append(bytes);
         self.may_hold_close();
+        Ok(())
     }
 }
 

@@ -286,7 +286,6 @@ impl Connection {
             payload,
             masked: self.masks(),
         };
-        self.sending = None;
         match outbox.push_close(frame) {
             Ok(()) => self.phase = phase,
             Err(_) => self.give_up(),
@@ -296,7 +295,6 @@ impl Connection {
     /// Sends nothing more and looks at nothing more: failed, or a reply is owed that the outbox cannot mask.
     fn give_up(&mut self) {
         self.closed_first.get_or_insert(Side::Local);
-        self.sending = None;
         self.frame_left = 0;
         self.phase = Phase::Failed;
     }

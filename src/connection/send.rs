@@ -250,7 +250,6 @@ impl Connection {
             return Err(SendError::MessageUnfinished);
         }
         outbox.push_close(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
-        self.sending = None;
         self.closed_first.get_or_insert(Side::Local);
         self.phase = next;
         Ok(())

@@ -117,7 +117,8 @@ impl Response<'_> {
         if required.is_some_and(|name| Fields::new(self.fields).get(name).is_none()) {
             return Err(AnswerError::FieldMissing);
         }
-        if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
+        let no_body = matches!(self.status, 204 | 205 | 304);
+        if (no_body && !self.body.is_empty()) || outbox.check_room(self.body.len()).is_err() {
             return Err(AnswerError::Body);
         }
         let versions = self.status == 426;

@@ -174,8 +174,8 @@ pub enum AnswerError {
     /// 401 needs `WWW-Authenticate`, and 405 needs `Allow` (RFC 9110 §15.5.2, §15.5.6).
     #[error("the field that this HTTP status requires is missing")]
     FieldMissing,
-    /// A body with a status that has none: 204, 205, 304.
-    #[error("this HTTP status has no body")]
+    /// A body with a status that has none, 204, 205 or 304; or one of more than 4 GiB.
+    #[error("this HTTP status has no body, or the body is over 4 GiB")]
     Body,
     /// The client did not offer this subprotocol (RFC 6455 §4.2.2).
     #[error("the client did not offer this subprotocol")]
