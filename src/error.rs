@@ -55,12 +55,22 @@ pub enum Violation {
     /// A text message that is not UTF-8, or ends inside a character (RFC 6455 §8.1).
     #[error("the peer sent a text message that is not valid UTF-8")]
     InvalidUtf8,
+    /// A compressed message that is not DEFLATE data, or ends inside of it (RFC 7692 §7.2.2).
+    #[error("the peer sent a compressed message that is invalid or cut off")]
+    InvalidDeflate,
     /// A frame that declares more bytes than `max_frame_bytes` (RFC 6455 §10.4).
     #[error("the peer sent a frame over the limit of bytes per frame")]
     FrameTooBig,
     /// A message of more bytes than `max_message_bytes` (RFC 6455 §10.4).
     #[error("the peer sent a message over the limit of bytes per message")]
     MessageTooBig,
+    /// A compressed message of more bytes for each of its octets than `max_inflate_ratio`.
+    #[error("the peer sent a compressed message over the limit of the ratio")]
+    InflateRatio,
+    /// More final blocks in compressed messages than one for each message, one for each 64 octets, and some ahead (64, or 4
+    /// in each message if contexts are not taken over): behind each, the decompressor has to be loaded anew.
+    #[error("the peer ended its compressed data too often within messages")]
+    TooManyFinalBlocks,
     /// A message in more fragments than `max_fragments` (RFC 6455 §10.4).
     #[error("the peer sent a message over the limit of fragments per message")]
     TooManyFragments,
@@ -70,12 +80,15 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The status code that the Close frame carries: 1002, 1007 for text, 1009 for sizes, 1008 for counts.
+    /// The status code that the Close frame carries: 1002, 1007 for text and compressed data, 1009 for sizes, 1008 for
+    /// counts.
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
-            Self::FrameTooBig | Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFragments | Self::TooManyControlFrames => CloseCode::POLICY_VIOLATION,
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
+            Self::FrameTooBig | Self::MessageTooBig | Self::InflateRatio => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFragments | Self::TooManyControlFrames | Self::TooManyFinalBlocks => {
+                CloseCode::POLICY_VIOLATION
+            }
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -115,6 +128,12 @@ pub enum SendError {
     /// Text in pieces that is not UTF-8, or ends inside a character (RFC 6455 §5.6).
     #[error("the text is not valid UTF-8")]
     InvalidUtf8,
+    /// Reserved bits that the configuration does not name (RFC 6455 §5.2).
+    #[error("these reserved bits belong to no extension in use")]
+    ReservedBits,
+    /// The compressor failed: no memory, for instance.
+    #[error("the message could not be compressed")]
+    Compressor,
     /// A client's frame with an outbox that has no source of masking keys: see `Outbox::client`.
     #[error("the outbox has no source of masking keys")]
     NoMaskingKeys,

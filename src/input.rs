@@ -4,6 +4,8 @@ use core::ops::Range;
 
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
+use crate::connection::MessageKind;
+use crate::frame::Rsv;
 use crate::inbox::Inbox;
 
 /// Something that the peer sent, lent by an [`Input`].
@@ -197,6 +199,8 @@ pub(crate) struct Cursor {
     pub(crate) found: Found,
     /// Whether the message goes on behind the piece of it that was found.
     pub(crate) goes_on: bool,
+    /// What the message is that was found, and the bits on it, if an extension of the embedder's has transformed it.
+    pub(crate) extended: Option<(MessageKind, Rsv)>,
 }
 
 impl Cursor {
@@ -262,6 +266,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             limit: usize::MAX,
             found: Found::Nothing,
             goes_on: false,
+            extended: None,
         };
         Self {
             buffer,
@@ -311,6 +316,15 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// [pieces](crate::Config::pieces); control frames may come between those.
     pub fn is_message_end(&self) -> bool {
         !self.cursor.goes_on
+    }
+
+    /// If the event found last is a message with [reserved bits](crate::Config::reserved_bits) of an extension that the
+    /// embedder does itself: what it is, and the bits. Such a message is lent as [`Event::Binary`], text too, since what
+    /// is text can be said only when the extension's work is undone.
+    ///
+    /// If permessage-deflate is in use beside it, that is undone already.
+    pub fn extended(&self) -> Option<(MessageKind, Rsv)> {
+        self.cursor.extended
     }
 
     /// How many of the bytes given are not used up.
@@ -405,7 +419,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         // SAFETY: in the buffer, `receive` validated exactly this range when it set `found`; since then
         // only `space` and `parts` gave out the buffer's bytes to change, and both ended `found`. The
         // buffer is one of the types in `buffer.rs`, which change for nobody else. In the inbox, every byte of a
-        // `Content::Text` message went through the validator, which is at the end of a character.
+        // `Content::Text` message went through the validator, and `message` leaves out the octets of a character that
+        // is not complete.
         unsafe { core::str::from_utf8_unchecked(text) }
     }
 }

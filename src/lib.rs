@@ -24,6 +24,7 @@
 //! | [`utf8`] | validates text that comes in pieces | – |
 //! | [`handshake`] | the opening handshake over header fields; over HTTP/1.1 bytes | –; `alloc` |
 //! | [`extension`] | the list of extensions in a header field | – |
+//! | [`deflate`] | permessage-deflate: its negotiation; compressed messages | –; `deflate` |
 //! | [`Connection`] | messages, control frames, closing handshake, limits | `alloc` |
 //! | [`Deadlines`] | opening, heartbeat, idle and closing timeouts, on the embedder's clock | `alloc` |
 //! | [`Backoff`] | when to try to connect again | `alloc` |
@@ -33,6 +34,7 @@
 //!
 //! Features only add. Without any, the crate is `no_std` and needs no allocator.
 //! - `alloc`: all that keeps bytes.
+//! - `deflate` (default): compressed messages. It needs `std`, since `zlib-rs` does.
 //! - `std` (default): the instruction set chosen at run time, and [`Outbox::client_from_os`].
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -55,6 +57,7 @@ mod close;
 mod connection;
 #[cfg(feature = "alloc")]
 mod deadlines;
+pub mod deflate;
 mod error;
 pub mod extension;
 pub mod frame;
@@ -69,6 +72,8 @@ pub mod mask;
 #[cfg(feature = "alloc")]
 mod outbox;
 mod rate;
+#[cfg(feature = "alloc")]
+mod store;
 mod syntax;
 pub mod utf8;
 

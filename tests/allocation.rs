@@ -572,3 +572,283 @@ fn a_frame_piece_by_piece_takes_constant_memory() {
     });
     assert!(heap.peak_bytes <= 64 << 10, "{heap:?}");
 }
+
+/// permessage-deflate (RFC 7692).
+#[cfg(feature = "deflate")]
+mod compressed {
+    use super::*;
+    use ws_proto::Violation;
+    use ws_proto::deflate::{Parameters, Pool, Settings};
+    use ws_proto::frame::Rsv;
+
+    const KIB: isize = 1 << 10;
+
+    fn parameters(takes_over: bool, bits: Option<u8>) -> Parameters {
+        Parameters {
+            server_no_context_takeover: !takes_over,
+            client_no_context_takeover: !takes_over,
+            server_max_window_bits: bits,
+            client_max_window_bits: bits,
+        }
+    }
+
+    fn connection(role: Role, agreed: Parameters) -> Connection {
+        let mut config = Config::default();
+        config.deflate = Some(agreed);
+        Connection::new(role, &config)
+    }
+
+    fn pool(mem_level: u8) -> Pool {
+        let mut settings = Settings::default();
+        settings.mem_level = mem_level;
+        Pool::new(settings)
+    }
+
+    fn peer_of(role: Role) -> Role {
+        match role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        }
+    }
+
+    /// What the peer of this role sends of a message, compressed without context, in two fragments or one frame.
+    fn compressed(receiver: Role, data: &[u8], in_fragments: bool) -> Vec<u8> {
+        let mut sender = connection(peer_of(receiver), parameters(false, None));
+        let mut wire = outbox(peer_of(receiver));
+        if in_fragments {
+            let (front, back) = data.split_at(data.len() / 3);
+            sender
+                .begin_message(MessageKind::Binary, front, &mut wire)
+                .unwrap();
+            sender.finish_message(back, &mut wire).unwrap();
+        } else {
+            sender.send_binary(data, &mut wire).unwrap();
+        }
+        assert!(wire.bytes()[0] & 0x40 != 0, "compressed");
+        wire.bytes().to_vec()
+    }
+
+    /// Zeros, as one compressed message of 1 GiB: a fixed block of the longest matches.
+    fn bomb() -> Vec<u8> {
+        const LEN: usize = 1 << 30;
+        let zeros = vec![0; 1 << 20];
+        let (mut sender, mut wire) = (connection(Role::Server, parameters(false, None)), Outbox::new());
+        sender
+            .begin_message(MessageKind::Binary, &zeros, &mut wire)
+            .unwrap();
+        // The first fragment gives what the others have, as one frame.
+        let payload = wire.bytes()[4..].repeat(LEN / zeros.len());
+        let mut header = Header::new(Opcode::BINARY, payload.len() as u64);
+        header.rsv = Rsv::RSV1;
+        let bomb = [&header.encode()[..], &payload].concat();
+        assert!(
+            (1 << 20..(1 << 20) + (1 << 15)).contains(&bomb.len()),
+            "{}",
+            bomb.len()
+        );
+        bomb
+    }
+
+    #[test]
+    fn a_gibibyte_of_zeros_costs_its_limit_and_no_more() {
+        let bomb = bomb();
+        for limit in [16 << 20, 64 << 10] {
+            for read in [bomb.len(), 16 << 10, 100] {
+                for pieces in [false, true] {
+                    let mut config = Config::default();
+                    config.deflate = Some(parameters(true, None));
+                    config.limits.max_message_bytes = limit;
+                    config.limits.max_frame_bytes = 16 << 20;
+                    config.pieces = pieces;
+                    // What a frame of a message of 64 KiB may declare is less; so the bomb is cut into fragments.
+                    let stream = if limit < 1 << 20 {
+                        in_frames(&bomb)
+                    } else {
+                        bomb.clone()
+                    };
+                    let (error, heap) = blow_up(&config, &stream, read);
+                    assert_eq!(error, Some(Violation::MessageTooBig), "{limit} by {read}");
+                    let most = if pieces { 0 } else { limit as isize } + 1024 * KIB;
+                    assert!(
+                        heap.peak_bytes < most,
+                        "{limit} by {read}, pieces {pieces}: {heap:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// The payload data of the bomb in frames of 4 KiB.
+    fn in_frames(bomb: &[u8]) -> Vec<u8> {
+        let mut stream = Vec::new();
+        for (i, payload) in bomb[10..].chunks(4 << 10).enumerate() {
+            let opcode = if i == 0 {
+                Opcode::BINARY
+            } else {
+                Opcode::CONTINUATION
+            };
+            let mut header = Header::new(opcode, payload.len() as u64);
+            header.fin = false;
+            header.rsv = if i == 0 { Rsv::RSV1 } else { Rsv::NONE };
+            stream.extend_from_slice(&header.encode());
+            stream.extend_from_slice(payload);
+        }
+        stream
+    }
+
+    fn blow_up(config: &Config, stream: &[u8], read: usize) -> (Option<Violation>, Heap) {
+        let mut connection = Connection::new(Role::Client, config);
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Client));
+        let mut buffer = vec![0; read];
+        measure(|| {
+            for read in stream.chunks(read) {
+                let bytes = &mut buffer[..read.len()];
+                bytes.copy_from_slice(read);
+                let mut input = Input::new(bytes, &mut inbox);
+                loop {
+                    match connection.receive(&mut input, &mut outbox) {
+                        Ok(true) => assert!(!input.is_message_end()),
+                        Ok(false) => break,
+                        Err(violation) => return Some(violation),
+                    }
+                }
+            }
+            None
+        })
+    }
+
+    #[test]
+    fn compressing_and_inflating_allocate_nothing_once_warm() {
+        for (takes_over, pooled) in [(false, false), (false, true), (true, false), (true, true)] {
+            for role in ROLES {
+                let agreed = parameters(takes_over, None);
+                let mut sender = connection(role, agreed);
+                let mut receiver = connection(peer_of(role), agreed);
+                let (mut wire, mut replies) = (outbox(role), outbox(peer_of(role)));
+                if pooled {
+                    let pool = Pool::default();
+                    wire.set_pool(pool.clone());
+                    replies.set_pool(pool);
+                }
+                let text = "warm ".repeat(20_000);
+                let (mut inbox, mut buffer) = (Inbox::new(), vec![0; 200_000]);
+                let mut round = || {
+                    for len in [100, 5000, 100_000] {
+                        sender.send_text(&text[..len], &mut wire).unwrap();
+                        let data = text.as_bytes();
+                        sender
+                            .begin_message(MessageKind::Binary, &data[..len / 2], &mut wire)
+                            .unwrap();
+                        sender.finish_message(&data[len / 2..len], &mut wire).unwrap();
+                        let mut messages = 0;
+                        for read in wire.bytes().chunks(61) {
+                            let bytes = &mut buffer[..read.len()];
+                            bytes.copy_from_slice(read);
+                            let mut input = Input::new(bytes, &mut inbox);
+                            while receiver.receive(&mut input, &mut replies).unwrap() {
+                                messages += 1;
+                            }
+                        }
+                        assert_eq!(messages, 2);
+                        wire.consume(usize::MAX);
+                    }
+                };
+                (0..2).for_each(|_| round()); // warms up
+                assert_allocates_nothing(&format!("{role:?}, takeover {takes_over}, pool {pooled}"), || {
+                    (0..3).for_each(|_| round());
+                });
+            }
+        }
+    }
+
+    /// Heap that a connection keeps while it is idle: it sent and received messages of 100 000 bytes, and released what it
+    /// could.
+    fn idle(agreed: Parameters, pool: &Pool) -> Heap {
+        let data: Vec<u8> = (0..100_000u32)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8 & 15)
+            .collect();
+        let incoming = [
+            compressed(Role::Server, &data, false),
+            compressed(Role::Server, &data, true),
+        ];
+        let mut buffers = incoming.clone();
+        let mut kept = None;
+        let ((), heap) = measure(|| {
+            let mut server = connection(Role::Server, agreed);
+            let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+            outbox.set_pool(pool.clone());
+            for buffer in &mut buffers {
+                let mut input = Input::new(&mut buffer[..], &mut inbox);
+                while server.receive(&mut input, &mut outbox).unwrap() {
+                    assert_eq!(input.event(), Event::Binary(&data));
+                }
+                server.send_binary(&data, &mut outbox).unwrap();
+                outbox.consume(usize::MAX);
+            }
+            inbox.release();
+            outbox.release();
+            pool.clear();
+            kept = Some((inbox, outbox));
+        });
+        assert!(kept.is_some() && heap.allocations > 0);
+        heap
+    }
+
+    #[test]
+    fn an_idle_connection_without_contexts_has_no_heap() {
+        for bits in [None, Some(9)] {
+            let pool = pool(8);
+            let heap = idle(parameters(false, bits), &pool);
+            assert_eq!(heap.live_bytes, 0, "{heap:?}");
+        }
+        // Without a pool, too.
+        for role in ROLES {
+            let mut connection = connection(role, parameters(false, None));
+            let (mut inbox, mut outbox) = (Inbox::new(), outbox(role));
+            let mut incoming = compressed(role, &[7; 10_000], true);
+            let ((), heap) = measure(|| {
+                let mut input = Input::new(&mut incoming[..], &mut inbox);
+                while connection.receive(&mut input, &mut outbox).unwrap() {}
+                connection.send_binary(&[7; 10_000], &mut outbox).unwrap();
+                outbox.consume(usize::MAX);
+                inbox.release();
+                outbox.release();
+            });
+            assert!(heap.allocations > 0);
+            assert_eq!(heap.live_bytes, 0, "{role:?}: {heap:?}");
+        }
+    }
+
+    /// Bytes of heap for each setting, at most: whose contexts are taken over, window, memory level.
+    const KEPT: &[((bool, bool), u8, u8, isize)] = &[
+        ((true, true), 15, 8, 470_000),
+        ((true, true), 15, 1, 350_000),
+        ((true, true), 15, 9, 580_000),
+        ((true, true), 12, 8, 350_000),
+        ((true, true), 12, 1, 240_000),
+        ((true, true), 9, 8, 340_000),
+        ((true, true), 9, 1, 220_000),
+        ((true, false), 15, 8, 390_000),
+        ((true, false), 12, 5, 170_000),
+        ((true, false), 9, 1, 140_000),
+        ((false, true), 15, 8, 90_000),
+        ((false, true), 9, 1, 90_000),
+        ((false, false), 15, 8, 0),
+    ];
+
+    #[test]
+    fn contexts_that_are_taken_over_cost_so_much() {
+        println!("own context, peer's context | window bits | mem_level | bytes kept");
+        for &((own, peer), bits, mem_level, most) in KEPT {
+            let agreed = Parameters {
+                server_no_context_takeover: !own,
+                client_no_context_takeover: !peer,
+                server_max_window_bits: Some(bits),
+                client_max_window_bits: Some(bits),
+            };
+            let kept = idle(agreed, &pool(mem_level)).live_bytes;
+            println!("{own}, {peer} | {bits} | {mem_level} | {kept}");
+            assert!(kept <= most, "{kept} is more than {most}");
+        }
+    }
+}

@@ -513,14 +513,14 @@ fn text_that_is_none_is_refused() {
 fn the_state_fills_its_bytes_and_begins_with_its_version() {
     let specimen = after(Role::Client, &Config::default(), &[], b"\x02\x02ab\x89\x04123");
     assert_eq!(specimen.unfinished, b"ab123");
-    assert_eq!(specimen.state[0], 1, "version");
+    assert_eq!(specimen.state[0], 2, "version");
     // The last value of all, which would be lost if they were longer together.
     assert_eq!(
         specimen.state[Connection::STATE_BYTES - 1],
         3,
         "of a control frame"
     );
-    for version in (0..=u8::MAX).filter(|version| *version != 1) {
+    for version in (0..=u8::MAX).filter(|version| *version != 2) {
         let mut other = specimen.state;
         other[0] = version;
         assert!(matches!(
@@ -590,5 +590,215 @@ fn waiting_bytes_go_over_and_count_for_a_clean_end() {
         resumed.consume(if written { 2 } else { 1 });
         connection.receive_eof(&resumed);
         assert_eq!(connection.status().clean, written);
+    }
+}
+
+/// permessage-deflate (RFC 7692).
+#[cfg(feature = "deflate")]
+mod compressed {
+    use super::*;
+    use ws_proto::deflate::{Parameters, Pool, Settings};
+
+    const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    const HELLO_AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
+
+    fn config(takes_over: bool, pieces: bool) -> Config {
+        let mut config = Config::default();
+        config.pieces = pieces;
+        config.deflate = Some(Parameters {
+            server_no_context_takeover: !takes_over,
+            client_no_context_takeover: !takes_over,
+            ..Parameters::default()
+        });
+        config
+    }
+
+    /// A connection with its values, and what it saw.
+    struct Handed {
+        connection: Connection,
+        inbox: Inbox,
+        outbox: Outbox,
+        seen: Collector,
+    }
+
+    impl Handed {
+        fn new(role: Role, config: &Config) -> Self {
+            let (connection, seen) = (Connection::new(role, config), Collector::default());
+            let (inbox, outbox) = (Inbox::new(), outbox(role));
+            Self {
+                connection,
+                inbox,
+                outbox,
+                seen,
+            }
+        }
+
+        /// To another process, with an outbox of its own.
+        fn hand_over(&mut self) {
+            let inflated = self.outbox.inflated();
+            let state = self.connection.to_bytes(&mut self.inbox);
+            let handed = Connection::from_bytes(&state, self.inbox.unfinished());
+            (self.connection, self.inbox) = handed.unwrap();
+            self.outbox = outbox(self.connection.role());
+            self.outbox.resume_inflated(&inflated);
+        }
+
+        fn receive(&mut self, bytes: &[u8]) {
+            let mut input = Input::new(bytes.to_vec(), &mut self.inbox);
+            while self.connection.receive(&mut input, &mut self.outbox).unwrap() {
+                self.seen.take(input.event(), input.is_message_end());
+            }
+        }
+    }
+
+    #[test]
+    fn contexts_go_over_between_messages_and_not_inside_of_compressed_ones() {
+        for role in ROLES {
+            for pieces in [false, true] {
+                let frames: &[(u8, &[u8])] = &[
+                    (0xc1, HELLO),
+                    (0xc1, HELLO_AGAIN),
+                    (0x89, b"ping"),
+                    (0x01, b"not"),
+                    (0x80, b" compressed"),
+                    (0x41, &HELLO_AGAIN[..2]),
+                    (0x00, b""),
+                    (0x89, b"inside"),
+                    (0x80, &HELLO_AGAIN[2..]),
+                    (0xc1, HELLO_AGAIN),
+                ];
+                let mut handed = Handed::new(role, &config(true, pieces));
+                let (mut refused, mut times) = (0, 0);
+                for octet in all_to(role, frames) {
+                    handed.receive(&[octet]);
+                    if handed.connection.may_hand_over() {
+                        handed.hand_over();
+                        times += 1;
+                    } else {
+                        let state = handed.connection.to_bytes(&mut handed.inbox);
+                        let taken = Connection::from_bytes(&state, handed.inbox.unfinished());
+                        assert!(taken.is_err(), "inside a compressed message");
+                        refused += 1;
+                    }
+                }
+                assert!(times > 30 && refused > 20, "{times}, {refused}");
+                let text = |text: &str| streams::Seen::Text(text.into());
+                let ping = |data: &[u8]| streams::Seen::Ping(data.into());
+                let expected = [
+                    text("Hello"),
+                    text("Hello"),
+                    ping(b"ping"),
+                    text("not compressed"),
+                    ping(b"inside"),
+                    text("Hello"),
+                    text("Hello"),
+                ];
+                assert_eq!(handed.seen.seen, expected);
+            }
+        }
+    }
+
+    /// All of a window that has wrapped round goes over, and nothing if contexts are not taken over.
+    #[test]
+    fn the_window_that_goes_over_is_the_end_of_what_was_inflated() {
+        let data: Vec<u8> = (0..50_000u32)
+            .map(|i| (i.wrapping_mul(0x9e37_79b1) >> 24) as u8)
+            .collect();
+        for takes_over in [true, false] {
+            let mut server = Handed::new(Role::Server, &config(takes_over, false));
+            let mut client = Handed::new(Role::Client, &config(takes_over, false));
+            let mut settings = Settings::default();
+            settings.min_bytes = 0;
+            server.outbox.set_pool(Pool::new(settings));
+            assert!(client.outbox.inflated().is_empty(), "nothing came yet");
+            for part in data.chunks(7000).chain([&data[20_000..]]) {
+                server.connection.send_binary(part, &mut server.outbox).unwrap();
+                client.receive(&server.outbox.take_all());
+                let inflated = client.outbox.inflated();
+                assert_eq!(inflated.is_empty(), !takes_over);
+                assert!(inflated.len() <= 32 << 10);
+                client.hand_over();
+                assert_eq!(client.outbox.inflated(), inflated);
+            }
+            let seen: Vec<u8> = client
+                .seen
+                .seen
+                .iter()
+                .flat_map(|seen| seen.payload().to_vec())
+                .collect();
+            assert!(seen == [&data[..], &data[20_000..]].concat());
+            if takes_over {
+                assert!(client.outbox.inflated() == seen[seen.len() - (32 << 10)..]);
+            }
+        }
+    }
+
+    /// The new process begins with an empty window of its own, also inside a message.
+    #[test]
+    fn compressed_messages_being_sent_go_on() {
+        for role in ROLES {
+            let peer = streams::peer_of(role);
+            let mut sender = Handed::new(role, &config(true, false));
+            let mut receiver = Handed::new(peer, &config(true, false));
+            let text = "to be sent in two processes ".repeat(20);
+            for _ in 0..3 {
+                let (front, back) = text.as_bytes().split_at(100);
+                sender
+                    .connection
+                    .begin_message(MessageKind::Text, front, &mut sender.outbox)
+                    .unwrap();
+                receiver.receive(&sender.outbox.take_all());
+                sender.hand_over();
+                sender
+                    .connection
+                    .finish_message(back, &mut sender.outbox)
+                    .unwrap();
+                let sent = sender.outbox.take_all();
+                assert!(sent.len() < 100, "still compressed: {}", sent.len());
+                receiver.receive(&sent);
+                sender.hand_over();
+                sender.connection.send_text(&text, &mut sender.outbox).unwrap();
+                receiver.receive(&sender.outbox.take_all());
+            }
+            assert_eq!(receiver.seen.seen, vec![streams::Seen::Text(text); 6]);
+        }
+    }
+
+    /// Another extension's message goes over inside, up to its limit.
+    #[test]
+    fn a_message_of_another_extension_goes_over() {
+        let mut own = Config::default();
+        own.reserved_bits = ws_proto::frame::Rsv::RSV2;
+        own.limits.max_message_bytes = 800;
+        for role in ROLES {
+            let mut handed = Handed::new(role, &own);
+            for octet in to(role, 0xa2, &[7; 800]) {
+                handed.receive(&[octet]);
+                handed.hand_over();
+            }
+            assert_eq!(handed.seen.seen, [streams::Seen::Binary(vec![7; 800])]);
+        }
+    }
+
+    #[test]
+    fn options_that_do_not_go_together_are_refused() {
+        let mut plain = Connection::new(Role::Client, &Config::default());
+        let mut deflating = Connection::new(Role::Client, &config(true, false));
+        let mut inbox = Inbox::new();
+        // The last three bytes but one are what was agreed on: options and window, then bytes of a control frame.
+        let at = Connection::STATE_BYTES - 3;
+        for connection in [&mut plain, &mut deflating] {
+            let state = connection.to_bytes(&mut inbox);
+            assert!(Connection::from_bytes(&state, &[]).is_ok());
+            for bits in (0..=7).chain(16..=u8::MAX) {
+                let mut other = state;
+                other[at + 1] = bits;
+                let taken = Connection::from_bytes(&other, &[]).is_ok();
+                assert_eq!(taken, other == state, "a window of {bits} bits");
+            }
+            let mut other = state;
+            other[at] ^= 1 << 3;
+            assert!(Connection::from_bytes(&other, &[]).is_err(), "in use or not");
+        }
     }
 }

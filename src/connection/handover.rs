@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
+use super::options::Options;
 use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, Side};
 use crate::Role;
 use crate::bytes::{Reader, Writer};
 use crate::error::SendError;
-use crate::frame::{Decoder, MAX_CONTROL_BYTES};
+use crate::frame::{Decoder, MAX_CONTROL_BYTES, Rsv, Rules};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::utf8::Validator;
@@ -17,7 +18,7 @@ use crate::utf8::Validator;
 pub struct HandoverError;
 
 /// First byte of the state. Another number is another layout.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Outbox {
     /// Takes all that waits, also the Pong that waits beside the bytes, to be handed over with the state of the
@@ -52,6 +53,9 @@ impl Connection {
     /// The state of this connection and its inbox, idle or in the middle of a message or frame, for another process that
     /// takes the transport over. Beside it go [`Inbox::unfinished`] and [`Outbox::take_all`].
     ///
+    /// Not inside a compressed message that is being received: see [`may_hand_over`](Self::may_hand_over). If the peer takes
+    /// over contexts, [`Outbox::inflated`] goes over too.
+    ///
     /// No event is to be in use: the state is that after it. Input that was read and not looked at
     /// ([`Input::remaining`](crate::Input::remaining)) has to go over too. A client's outbox is seeded anew on the other
     /// side. A Pong that waits for the end of a frame being sent is dropped.
@@ -80,12 +84,14 @@ impl Connection {
         to.put(self.decoder.to_bytes());
         to.put(self.max_message_bytes.to_le_bytes());
         to.put(self.received.to_le_bytes());
+        to.put([self.message_bits.bits()]);
         to.put(self.frame_left.to_le_bytes());
         to.put(self.max_fragments.to_le_bytes());
         to.put(self.fragments.to_le_bytes());
         to.put(self.control_window.to_le_bytes());
         to.put(self.control_frames.to_le_bytes());
         to.put(self.max_control_frames.to_le_bytes());
+        to.put(self.max_inflate_ratio.to_le_bytes());
         to.put(self.sending_utf8.to_bytes());
         to.put([match self.sending {
             None => 0,
@@ -106,9 +112,20 @@ impl Connection {
             Some(Side::Remote) => 2,
         }]);
         to.put(self.code.get().to_le_bytes());
-        to.put([self.clean, self.automatic_pong, self.automatic_close, self.pieces].map(u8::from));
+        to.put([u8::from(self.clean), self.options.bits(), self.window_bits]);
         to.put([inbox.control_len()]);
         bytes
+    }
+
+    /// Whether the connection can be handed over now: not inside a compressed message that is being received, since the state
+    /// of the decompressor cannot be written down. Receive on until its end.
+    pub fn may_hand_over(&self) -> bool {
+        let in_message = self.decoder.is_in_message() || self.is_in_data();
+        !(self.is_compressed() && in_message && self.is_receiving())
+    }
+
+    fn is_in_data(&self) -> bool {
+        self.decoder.is_in_payload() && matches!(self.frame, FrameKind::Data { .. })
     }
 
     /// The connection and the inbox of a state and the inbox's unfinished bytes. The reason of a Close frame is not
@@ -131,17 +148,20 @@ impl Connection {
         let decoder = from.take();
         let max_message_bytes = u64::from_le_bytes(from.take());
         let received = u64::from_le_bytes(from.take());
-        let room = max_message_bytes.checked_sub(received)?;
-        let connection = Self {
-            decoder: Decoder::from_bytes(decoder, room)?,
+        let message_bits = Rsv::new(from.take::<1>()[0]);
+        let mut connection = Self {
+            // Read last, by what the rest says.
+            decoder: Decoder::new(Rules::permissive()),
             max_message_bytes,
             received,
+            message_bits,
             frame_left: u64::from_le_bytes(from.take()),
             max_fragments: u32::from_le_bytes(from.take()),
             fragments: u32::from_le_bytes(from.take()),
-            control_window: u32::from_le_bytes(from.take()),
+            control_window: u16::from_le_bytes(from.take()),
             control_frames: u16::from_le_bytes(from.take()),
             max_control_frames: u16::from_le_bytes(from.take()),
+            max_inflate_ratio: u16::from_le_bytes(from.take()),
             sending_utf8: Validator::from_bytes(from.take())?,
             sending: match from.take() {
                 [0] => None,
@@ -171,12 +191,13 @@ impl Connection {
             },
             code: CloseCode::new(u16::from_le_bytes(from.take())),
             clean: from.flag()?,
-            automatic_pong: from.flag()?,
-            automatic_close: from.flag()?,
-            pieces: from.flag()?,
+            options: Options::from_bits(from.take::<1>()[0])?,
+            window_bits: from.take::<1>()[0],
         };
         let [control_len] = from.take();
-        let inbox = Inbox::resume(unfinished, control_len, connection.receiving == MessageKind::Text)?;
+        connection.max_message_bytes.checked_sub(connection.received)?;
+        connection.decoder = Decoder::from_bytes(decoder, connection.room())?;
+        let inbox = Inbox::resume(unfinished, control_len, connection.receives_text())?;
         connection.is_consistent(&inbox).then_some((connection, inbox))
     }
 
@@ -184,15 +205,14 @@ impl Connection {
     fn is_consistent(&self, inbox: &Inbox) -> bool {
         let (left, control) = (self.decoder.remaining(), u64::from(inbox.control_len()));
         let in_message = self.decoder.is_in_message();
-        let (in_data, frame) = match self.frame {
-            _ if !self.decoder.is_in_payload() => (false, control == 0),
+        let frame = match self.frame {
+            _ if !self.decoder.is_in_payload() => control == 0,
             FrameKind::Data { fin } => {
-                let fits = left <= self.max_message_bytes - self.received;
-                (true, control == 0 && fits && fin != in_message)
+                control == 0 && left <= self.max_message_bytes - self.received && fin != in_message
             }
-            _ => (false, control + left <= MAX_CONTROL_BYTES as u64),
+            _ => control.saturating_add(left) <= MAX_CONTROL_BYTES as u64,
         };
-        let kept = if self.pieces {
+        let kept = if self.lends_pieces() {
             inbox.partial_len() as u64
         } else {
             self.received
@@ -201,9 +221,12 @@ impl Connection {
         let gathered = kept == inbox.message_len() as u64 && !self.decoder.has_failed();
         frame
             && (gathered || !self.is_receiving())
-            && (in_data || in_message || self.received == 0)
+            && (self.is_in_data() || in_message || self.received == 0)
+            && self.may_hand_over()
+            && self.decoder.message_bits().contains(self.message_bits)
+            && self.options.fit(self.decoder.message_bits(), self.window_bits)
             && (self.frame_left == 0 || (self.sending.is_some() && self.role == Role::Server))
             && self.decoder.is_for(self.role)
-            && (self.pieces || self.max_message_bytes <= isize::MAX as u64)
+            && (self.lends_pieces() || self.max_message_bytes <= isize::MAX as u64)
     }
 }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{Connection, FrameKind, MessageKind};
+use super::{Connection, FrameKind};
 use crate::error::Violation;
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Place};
@@ -31,7 +31,7 @@ impl Connection {
         inbox: &mut Inbox,
     ) -> Result<Found, Fault> {
         let Piece { range, key, last } = piece;
-        let text = self.receiving == MessageKind::Text;
+        let text = self.receives_text();
         let ends = last && fin;
         let whole = ends && self.received == 0;
         self.received = if ends {
@@ -44,13 +44,17 @@ impl Connection {
             unmask_whole(text, key, payload).map_err(|at| (Violation::InvalidUtf8, range.start + at))?;
             return Ok(Found::message(text, Place::Buffer(range)));
         }
-        if self.pieces && inbox.message_len() == 0 {
+        if self.lends_pieces() && inbox.message_len() == 0 {
             let found = lend_piece(text, ends, bytes, range, key, inbox)?;
             cursor.goes_on = !ends && !matches!(found, Found::Nothing);
             return Ok(found);
         }
         // A character at most, if messages are lent in pieces.
-        let declared = if self.pieces { 0 } else { self.decoder.remaining() };
+        let declared = if self.lends_pieces() {
+            0
+        } else {
+            self.decoder.remaining()
+        };
         inbox
             .extend(&bytes[range.clone()], key, declared)
             .map_err(|error| (Violation::InvalidUtf8, range.start + error.offset + 1))?;
@@ -58,7 +62,7 @@ impl Connection {
             return Err((Violation::InvalidUtf8, range.end));
         }
         // In pieces, the inbox keeps the beginning of a character: see `end_of_piece`.
-        let piece_ends = self.pieces && inbox.may_end();
+        let piece_ends = self.lends_pieces() && inbox.may_end();
         if !ends && !piece_ends {
             return Ok(Found::Nothing);
         }
@@ -72,7 +76,7 @@ impl Connection {
     pub(super) fn end_of_piece(&self, cursor: &Cursor, inbox: &Inbox) -> usize {
         let end = cursor.stop();
         let in_data = self.decoder.remaining() > 0 && matches!(self.frame, FrameKind::Data { .. });
-        if self.pieces && in_data && inbox.message_len() > 0 {
+        if self.lends_pieces() && in_data && inbox.message_len() > 0 && !self.is_compressed() {
             end.min(cursor.start + inbox.missing_octets())
         } else {
             end

@@ -14,92 +14,27 @@
 //!    +--> Failed: a violation; Close out unless one was ----+
 //! ```
 
+#[cfg(feature = "deflate")]
+mod compressed;
+mod config;
 mod handover;
 mod message;
+mod options;
+mod piecewise;
 mod prepared;
 mod receive;
 mod send;
 
+pub use config::{Config, Limits};
 pub use handover::HandoverError;
 pub use prepared::Prepared;
 
 use crate::Role;
 use crate::close::CloseCode;
-use crate::frame::{Decoder, Rules};
+use crate::frame::{Decoder, Rsv, Rules};
 use crate::outbox::Outbox;
 use crate::utf8::Validator;
-
-/// The limits that a peer has to keep to. A breach fails the connection: with 1009 for sizes, 1008 for
-/// counts (RFC 6455 §10.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Most payload bytes of a frame, checked at its header. Default: 16 MiB. Breach: 1009.
-    pub max_frame_bytes: u64,
-    /// Most bytes of a message, checked at the header of the frame that would exceed it. Default: 16 MiB.
-    /// Breach: 1009.
-    pub max_message_bytes: u64,
-    /// Most fragments of a message; an empty one counts as [16](Self::EMPTY_FRAGMENT), and 0 counts as 1. Default: 65 536.
-    /// Breach: 1008.
-    pub max_fragments: u32,
-    /// Most control frames among [64 KiB](Self::CONTROL_WINDOW_BYTES) of received frames. Default: `u16::MAX`, which
-    /// is no limit; answering them costs a bounded amount anyway. Breach: 1008.
-    pub max_control_frames: u16,
-}
-
-impl Limits {
-    /// How many fragments an empty one counts as: it brings nothing, and costs its sender next to nothing.
-    pub const EMPTY_FRAGMENT: u32 = 16;
-    /// Bytes of received frames after which control frames are counted anew.
-    pub const CONTROL_WINDOW_BYTES: u32 = 64 << 10;
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_frame_bytes: 16 << 20,
-            max_message_bytes: 16 << 20,
-            max_fragments: 65_536,
-            max_control_frames: u16::MAX,
-        }
-    }
-}
-
-/// What a [`Connection`] is told once, at its beginning.
-///
-/// ```
-/// let mut config = ws_proto::Config::default();
-/// config.limits.max_message_bytes = 64 << 10;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Config {
-    /// What the peer has to keep to.
-    pub limits: Limits,
-    /// Whether Pings are answered by the connection itself (RFC 6455 §5.5.2). Default: yes. If not, the
-    /// embedder calls [`Connection::pong`].
-    pub automatic_pong: bool,
-    /// Whether the peer's Close frame is answered by the connection itself, at once, with the code received
-    /// (RFC 6455 §5.5.1). Default: yes. If not, the embedder calls [`Connection::close`], and may finish the
-    /// fragmented message that it is sending before.
-    pub automatic_close: bool,
-    /// Whether messages are lent piece by piece as they come, at constant memory, instead of whole. Default: no.
-    ///
-    /// Each piece is an event; [`Input::is_message_end`](crate::Input::is_message_end) tells the last one. Text is cut
-    /// between characters only. `max_message_bytes` may be as large as `u64::MAX` then.
-    pub pieces: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            automatic_pong: true,
-            automatic_close: true,
-            pieces: false,
-        }
-    }
-}
+use options::Options;
 
 /// All protocol state of an established connection, in either role: a plain value that can be copied.
 ///
@@ -135,9 +70,10 @@ pub struct Connection {
     /// Fragments of the message being received, weighted.
     fragments: u32,
     /// Bytes of the frames among which `control_frames` were counted.
-    control_window: u32,
+    control_window: u16,
     control_frames: u16,
     max_control_frames: u16,
+    max_inflate_ratio: u16,
     /// Has seen the pieces of the text message being sent.
     sending_utf8: Validator,
     /// The message being sent in fragments.
@@ -152,9 +88,11 @@ pub struct Connection {
     /// The code of the peer's Close frame, as `Status::code` reports it.
     code: CloseCode,
     clean: bool,
-    automatic_pong: bool,
-    automatic_close: bool,
-    pieces: bool,
+    options: Options,
+    /// The window of our compressor, as its base-2 logarithm.
+    window_bits: u8,
+    /// The reserved bits on the first frame of the message being received.
+    message_bits: Rsv,
 }
 
 // An idle connection costs these bytes, and no heap.
@@ -269,6 +207,11 @@ impl Connection {
         let limits = &config.limits;
         let mut rules = Rules::new(role);
         rules.max_frame_bytes = limits.max_frame_bytes;
+        rules.message_bits = config.reserved_bits;
+        let (options, window_bits) = Options::new(role, config);
+        if options.has(Options::DEFLATE) {
+            rules.message_bits = rules.message_bits.union(Rsv::RSV1);
+        }
         // A whole message is one slice. What cannot be one is over the limit, on targets of 32 bits too.
         let most = if config.pieces {
             u64::MAX
@@ -289,6 +232,7 @@ impl Connection {
                 1
             },
             max_control_frames: limits.max_control_frames,
+            max_inflate_ratio: limits.max_inflate_ratio,
             received: 0,
             frame_left: 0,
             fragments: 0,
@@ -303,9 +247,9 @@ impl Connection {
             closed_first: None,
             code: CloseCode::ABNORMAL,
             clean: false,
-            automatic_pong: config.automatic_pong,
-            automatic_close: config.automatic_close,
-            pieces: config.pieces,
+            options,
+            window_bits,
+            message_bits: Rsv::NONE,
         }
     }
 
@@ -366,6 +310,11 @@ impl Connection {
         self.clean = self.phase == Phase::Done && !outbox.has_close();
         self.closed_first.get_or_insert(by);
         self.phase = Phase::Closed;
+    }
+
+    /// Whether messages are lent piece by piece.
+    const fn lends_pieces(&self) -> bool {
+        self.options.has(Options::PIECES)
     }
 
     /// Client frames are masked, server frames are not (RFC 6455 §5.1).

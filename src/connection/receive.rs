@@ -1,11 +1,12 @@
 //! Bytes in, events out.
 
 use super::message::{Fault, Piece, unmask_short_text};
+use super::options::Options;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
 use crate::error::Violation;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part};
+use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv};
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Input, Place};
 use crate::outbox::{Frame, Outbox};
@@ -41,6 +42,7 @@ impl Connection {
     ) -> Result<bool, Violation> {
         inbox.settle();
         cursor.goes_on = false;
+        cursor.extended = None;
         if self.take_short_message(bytes, cursor) {
             return Ok(true);
         }
@@ -50,6 +52,10 @@ impl Connection {
             inbox.discard();
             self.fail(violation, outbox);
             return Err(violation);
+        }
+        let extension_bits = self.extension_bits();
+        if matches!(cursor.found, Found::Binary(_)) && !extension_bits.is_empty() {
+            cursor.extended = Some((self.receiving, extension_bits));
         }
         Ok(!matches!(cursor.found, Found::Nothing))
     }
@@ -95,7 +101,7 @@ impl Connection {
                 break;
             }
             let start = cursor.start;
-            let room = self.max_message_bytes.saturating_sub(self.received);
+            let room = self.room();
             let end = self.end_of_piece(cursor, inbox);
             let step = self
                 .decoder
@@ -112,6 +118,10 @@ impl Connection {
                     let range = start + range.start..start + range.end;
                     let piece = Piece { range, key, last };
                     cursor.found = match self.frame {
+                        #[cfg(feature = "deflate")]
+                        FrameKind::Data { fin } if self.is_compressed() => {
+                            self.compressed_data(bytes, piece, fin, cursor, inbox, outbox)?
+                        }
                         FrameKind::Data { fin } => self.data(bytes, piece, fin, cursor, inbox)?,
                         control => self.control(control, bytes, piece, inbox, outbox)?,
                     };
@@ -121,10 +131,54 @@ impl Connection {
         Ok(())
     }
 
+    /// Payload bytes that the next data frame may declare until its message is over the limit.
+    pub(super) fn room(&self) -> Room {
+        let most = self.max_message_bytes;
+        let plain = most.saturating_sub(self.received);
+        if !self.options.has(Options::DEFLATE) {
+            return Room {
+                plain,
+                compressed: plain,
+            };
+        }
+        // Data that does not compress takes more on the wire than by itself: with fixed codes up to 9 bits for 8
+        // (RFC 1951 §3.2.6), and the ends of blocks.
+        let compressed = most
+            .saturating_add(most / 8)
+            .saturating_add(64)
+            .saturating_sub(self.received);
+        let goes_on = self.decoder.is_in_message() && self.is_compressed();
+        Room {
+            plain: if goes_on { compressed } else { plain },
+            compressed,
+        }
+    }
+
     /// Whether what the peer sends is looked at: until its Close frame, or until the connection was failed.
     #[inline]
     pub(super) const fn is_receiving(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Local)
+    }
+
+    /// Whether the message being received is to be UTF-8. What another extension made of a text is not, until the embedder
+    /// has undone that.
+    #[inline]
+    pub(super) fn receives_text(&self) -> bool {
+        self.receiving == MessageKind::Text && self.extension_bits().is_empty()
+    }
+
+    /// Whether the message being received is compressed (RFC 7692 §6).
+    pub(super) fn is_compressed(&self) -> bool {
+        self.options.has(Options::DEFLATE) && self.message_bits.contains(Rsv::RSV1)
+    }
+
+    /// The reserved bits of the message being received that are not permessage-deflate's.
+    pub(super) fn extension_bits(&self) -> Rsv {
+        if self.options.has(Options::DEFLATE) {
+            self.message_bits.without(Rsv::RSV1)
+        } else {
+            self.message_bits
+        }
     }
 
     /// A header that the decoder let through: counts it.
@@ -150,13 +204,14 @@ impl Connection {
         self.frame = FrameKind::Data { fin: header.fin };
         if header.opcode != Opcode::CONTINUATION {
             let text = header.opcode == Opcode::TEXT;
+            self.message_bits = header.rsv;
             self.receiving = if text {
                 MessageKind::Text
             } else {
                 MessageKind::Binary
             };
             self.fragments = 0;
-            inbox.begin(text);
+            inbox.begin(self.receives_text());
         }
         let empty = header.payload_len == 0 && !header.fin;
         let weight = if empty { Limits::EMPTY_FRAGMENT } else { 1 };
@@ -173,7 +228,7 @@ impl Connection {
     fn count_frame(&mut self, payload_len: u64) {
         let bytes = u64::from(self.control_window) + 2 + payload_len;
         let over = bytes >= u64::from(Limits::CONTROL_WINDOW_BYTES);
-        self.control_window = if over { 0 } else { bytes as u32 };
+        self.control_window = if over { 0 } else { bytes as u16 };
         if over {
             self.control_frames = 0;
         }
@@ -225,8 +280,10 @@ impl Connection {
                 // RFC 6455 §5.5.2: a Ping is answered unless a Close frame has been received.
                 // Not inside a frame that is being sent: after it.
                 let held = self.frame_left > 0;
-                if self.automatic_pong && outbox.push_pong(payload, self.masks(), held).is_err() {
-                    self.give_up();
+                if self.options.has(Options::AUTOMATIC_PONG)
+                    && outbox.push_pong(payload, self.masks(), held).is_err()
+                {
+                    self.give_up(outbox);
                 }
                 Ok(Found::Ping(place))
             }
@@ -243,6 +300,7 @@ impl Connection {
     /// The peer's Close frame, valid: the second of the closing handshake, or the first, to be answered.
     fn receive_close(&mut self, close: Option<Close<'_>>, outbox: &mut Outbox) {
         outbox.forget_next_pong();
+        outbox.end_receiving();
         self.code = close.map_or(CloseCode::NO_STATUS, |close| close.code);
         self.closed_first.get_or_insert(Side::Remote);
         if self.phase == Phase::Local {
@@ -251,7 +309,7 @@ impl Connection {
         }
         self.phase = Phase::Remote;
         // A frame that is being sent comes to its end first.
-        if self.automatic_close && self.frame_left == 0 {
+        if self.options.has(Options::AUTOMATIC_CLOSE) && self.frame_left == 0 {
             self.answer_close(outbox);
         }
     }
@@ -271,29 +329,35 @@ impl Connection {
     /// frame it cannot.
     fn fail(&mut self, violation: Violation, outbox: &mut Outbox) {
         outbox.forget_next_pong();
+        outbox.end_receiving();
         self.closed_first.get_or_insert(Side::Local);
         if self.phase == Phase::Open && self.frame_left == 0 {
             self.push_close(&violation.close_code().get().to_be_bytes(), Phase::Failed, outbox);
         }
-        self.give_up();
+        self.give_up(outbox);
     }
 
     /// Queues a Close frame that is owed and goes on to `phase`.
     fn push_close(&mut self, payload: &[u8], phase: Phase, outbox: &mut Outbox) {
         let frame = Frame {
             fin: true,
+            rsv: Rsv::NONE,
             opcode: Opcode::CLOSE,
             payload,
             masked: self.masks(),
         };
         match outbox.push_close(frame) {
-            Ok(()) => self.phase = phase,
-            Err(_) => self.give_up(),
+            Ok(()) => {
+                outbox.end_sending();
+                self.phase = phase;
+            }
+            Err(_) => self.give_up(outbox),
         }
     }
 
     /// Sends nothing more and looks at nothing more: failed, or a reply is owed that the outbox cannot mask.
-    fn give_up(&mut self) {
+    fn give_up(&mut self, outbox: &mut Outbox) {
+        outbox.forget_contexts();
         self.closed_first.get_or_insert(Side::Local);
         self.frame_left = 0;
         self.phase = Phase::Failed;

@@ -1,9 +1,10 @@
 //! Messages and control frames out.
 
+use super::options::Options;
 use super::{Connection, MessageKind, Phase, Side};
 use crate::close::Close;
 use crate::error::SendError;
-use crate::frame::{EncodedHeader, Header, MAX_CONTROL_BYTES, Opcode};
+use crate::frame::{EncodedHeader, Header, MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::outbox::{Frame, Outbox};
 use crate::utf8::Validator;
 
@@ -50,7 +51,11 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
         self.may_begin(outbox)?;
+        let before = self.options;
+        let compresses = before.has(Options::COMPRESSES);
+        self.options = before.with(Options::SENDING_COMPRESSED, compresses);
         self.send_fragment(kind, kind.opcode(), Validator::new(), payload, false, outbox)
+            .inspect_err(|_| self.options = before)
     }
 
     /// Sends a fragment that is neither the first nor the last.
@@ -83,80 +88,6 @@ impl Connection {
             true,
             outbox,
         )
-    }
-
-    /// Begins a message in one frame of known length, whose payload data follows piece by piece by
-    /// [`continue_frame`](Self::continue_frame). Until it is complete, nothing else can be sent; answers to Pings and to
-    /// a Close frame wait for it.
-    ///
-    /// For servers. RFC 6455 §10.3 does not let a client begin a masked frame before it knows the payload data: it
-    /// sends fragments, by [`begin_message`](Self::begin_message).
-    ///
-    /// ```
-    /// use ws_proto::{Config, Connection, MessageKind, Outbox, Role, SendError};
-    ///
-    /// let mut connection = Connection::new(Role::Server, &Config::default());
-    /// let mut outbox = Outbox::new();
-    /// connection.begin_frame(MessageKind::Text, 5, &mut outbox)?;
-    /// connection.continue_frame(b"Hel", &mut outbox)?;
-    /// assert_eq!(connection.send_text("?", &mut outbox), Err(SendError::MessageUnfinished));
-    /// connection.continue_frame(b"lo", &mut outbox)?;
-    /// assert_eq!(outbox.bytes(), b"\x81\x05Hello");
-    /// # Ok::<(), SendError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text); [`SendError::MustMask`]; [`SendError::FrameTooLong`] from 2^63 bytes on.
-    pub fn begin_frame(&mut self, kind: MessageKind, len: u64, outbox: &mut Outbox) -> Result<(), SendError> {
-        self.may_begin(outbox)?;
-        if self.masks() {
-            return Err(SendError::MustMask);
-        }
-        if len > u64::MAX >> 1 {
-            return Err(SendError::FrameTooLong);
-        }
-        outbox.append(&Header::new(kind.opcode(), len).encode());
-        if len > 0 {
-            outbox.hold_pong(true);
-            self.frame_left = len;
-            self.sending = Some(kind);
-            self.sending_utf8 = Validator::new();
-        }
-        Ok(())
-    }
-
-    /// Sends the next payload data of the frame that was begun. Text may be cut anywhere. With the last byte
-    /// the message is complete.
-    ///
-    /// # Errors
-    /// [`SendError::NoMessage`] if no frame was begun, [`SendError::FrameTooLong`] if that is more than its length,
-    /// [`SendError::InvalidUtf8`], [`SendError::Closed`], [`SendError::Full`]. The frame stays begun.
-    pub fn continue_frame(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
-        if !matches!(self.phase, Phase::Open | Phase::Remote) {
-            return Err(SendError::Closed);
-        }
-        let len = payload.len() as u64;
-        let mut validator = self.sending_utf8;
-        match self.sending {
-            None if self.phase == Phase::Remote => return Err(SendError::Closed),
-            None => return Err(SendError::NoMessage),
-            Some(_) if self.frame_left == 0 => return Err(SendError::NoMessage),
-            Some(_) if len > self.frame_left => return Err(SendError::FrameTooLong),
-            Some(_) if outbox.is_full() => return Err(SendError::Full),
-            Some(kind) => kind.check(&mut validator, payload, len == self.frame_left)?,
-        }
-        outbox.check_room(payload.len())?;
-        outbox.append(payload);
-        self.sending_utf8 = validator;
-        self.frame_left -= len;
-        if self.frame_left == 0 {
-            self.sending = None;
-            outbox.hold_pong(false);
-            if self.phase == Phase::Remote && self.automatic_close {
-                self.answer_close(outbox);
-            }
-        }
-        Ok(())
     }
 
     /// Makes the header of a message whose payload data the embedder writes itself, without a copy: behind all
@@ -250,20 +181,53 @@ impl Connection {
             return Err(SendError::MessageUnfinished);
         }
         outbox.push_close(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
+        outbox.end_sending();
         self.closed_first.get_or_insert(Side::Local);
         self.phase = next;
         Ok(())
     }
 
+    /// Sends a message in one frame with reserved bits of an extension that the embedder does itself: `payload` is what
+    /// that made of the message. It is not compressed, and text is not checked.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text), and [`SendError::ReservedBits`] if these are not all among
+    /// [`Config::reserved_bits`](crate::Config::reserved_bits).
+    pub fn send_extended(
+        &mut self,
+        kind: MessageKind,
+        bits: Rsv,
+        payload: &[u8],
+        outbox: &mut Outbox,
+    ) -> Result<(), SendError> {
+        self.may_begin(outbox)?;
+        let mut own = self.decoder.message_bits();
+        if self.options.has(Options::DEFLATE) {
+            own = own.without(Rsv::RSV1);
+        }
+        if !own.contains(bits) {
+            return Err(SendError::ReservedBits);
+        }
+        outbox.push(Frame {
+            rsv: bits,
+            ..self.frame_of(kind.opcode(), payload)
+        })
+    }
+
     #[inline]
-    fn send_message(
+    pub(super) fn send_message(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
         self.may_begin(outbox)?;
-        outbox.push(self.frame_of(kind.opcode(), payload))
+        let frame = self.frame_of(kind.opcode(), payload);
+        #[cfg(feature = "deflate")]
+        if self.compresses(payload.len(), outbox) {
+            return self.push_compressed(frame, true, outbox);
+        }
+        outbox.push(frame)
     }
 
     fn send_fragment(
@@ -276,13 +240,22 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
         kind.check(&mut validator, payload, fin)?;
-        outbox.push(Frame {
+        let frame = Frame {
             fin,
             ..self.frame_of(opcode, payload)
-        })?;
+        };
+        self.push_fragment(frame, outbox)?;
         self.sending = if fin { None } else { Some(kind) };
         self.sending_utf8 = validator;
         Ok(())
+    }
+
+    fn push_fragment(&mut self, frame: Frame<'_>, outbox: &mut Outbox) -> Result<(), SendError> {
+        #[cfg(feature = "deflate")]
+        if self.options.has(Options::SENDING_COMPRESSED) {
+            return self.push_compressed(frame, false, outbox);
+        }
+        outbox.push(frame)
     }
 
     fn send_control(&mut self, opcode: Opcode, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
@@ -332,9 +305,10 @@ impl Connection {
 
     /// A frame with FIN, masked by our role.
     #[inline]
-    fn frame_of<'a>(&self, opcode: Opcode, payload: &'a [u8]) -> Frame<'a> {
+    pub(super) fn frame_of<'a>(&self, opcode: Opcode, payload: &'a [u8]) -> Frame<'a> {
         Frame {
             fin: true,
+            rsv: Rsv::NONE,
             opcode,
             payload,
             masked: self.masks(),
@@ -352,7 +326,12 @@ impl MessageKind {
     }
 
     /// Checks the next bytes of a message to send, the last ones if it `ends`.
-    fn check(self, validator: &mut Validator, payload: &[u8], ends: bool) -> Result<(), SendError> {
+    pub(super) fn check(
+        self,
+        validator: &mut Validator,
+        payload: &[u8],
+        ends: bool,
+    ) -> Result<(), SendError> {
         let valid = match self {
             Self::Text => validator.feed(payload).is_ok() && (!ends || validator.is_complete()),
             Self::Binary => true,

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 #[cfg(feature = "alloc")]
 use super::header::{FIN, MASK};
-use super::rules::{Judge, Masking, Rules};
+use super::rules::{Judge, Masking, Room, Rules};
 use super::{Header, Rsv};
 #[cfg(feature = "alloc")]
 use super::{MAX_CONTROL_BYTES, Opcode};
@@ -50,12 +50,12 @@ pub struct Decoder {
     max_frame_bytes: u64,
     masking: Masking,
     reserved_bits: Rsv,
+    message_bits: Rsv,
     reserved_opcodes: bool,
     /// Payload bytes of the current frame that have not come yet.
     remaining: u64,
     /// The key for the next of them, if the frame is masked.
     key: MaskingKey,
-    masked: bool,
     /// The bytes of a header that is not complete yet: at least one less than the longest has.
     partial: [u8; Header::MAX_BYTES - 1],
     partial_len: u8,
@@ -67,7 +67,7 @@ pub struct Decoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Header,
-    Payload,
+    Payload { masked: bool },
     Failed,
 }
 
@@ -114,10 +114,10 @@ impl Decoder {
             max_frame_bytes: rules.max_frame_bytes,
             masking: rules.masking,
             reserved_bits: rules.reserved_bits,
+            message_bits: rules.message_bits,
             reserved_opcodes: rules.reserved_opcodes,
             remaining: 0,
             key: MaskingKey::new([0; 4]),
-            masked: false,
             partial: [0; Header::MAX_BYTES - 1],
             partial_len: 0,
             state: State::Header,
@@ -147,7 +147,7 @@ impl Decoder {
     /// # Errors
     /// The [`Violation`], once; then all input is discarded.
     pub fn split(&mut self, bytes: &[u8]) -> Result<Step, Violation> {
-        self.split_within(bytes, u64::MAX)
+        self.split_within(bytes, Room::ANY)
             .map_err(|(violation, _)| violation)
     }
 
@@ -161,13 +161,13 @@ impl Decoder {
         self.remaining
     }
 
-    /// [`split`](Self::split) with `room` bytes left for a data frame until its message is over the limit. The error
+    /// [`split`](Self::split) with `room` left for a data frame until its message is over the limit. The error
     /// comes with the number of bytes up to and including the octet that proves it.
     #[inline]
-    pub(crate) fn split_within(&mut self, bytes: &[u8], room: u64) -> Result<Step, (Violation, usize)> {
+    pub(crate) fn split_within(&mut self, bytes: &[u8], room: Room) -> Result<Step, (Violation, usize)> {
         match self.state {
             State::Header => self.header(bytes, room),
-            State::Payload => Ok(self.payload(bytes)),
+            State::Payload { masked } => Ok(self.payload(masked, bytes)),
             State::Failed => Ok(Step {
                 consumed: bytes.len(),
                 part: Part::More,
@@ -208,7 +208,7 @@ impl Decoder {
         })
     }
 
-    fn header(&mut self, bytes: &[u8], room: u64) -> Result<Step, (Violation, usize)> {
+    fn header(&mut self, bytes: &[u8], room: Room) -> Result<Step, (Violation, usize)> {
         let judge = Judge {
             rules: self.rules(),
             in_message: Some(self.in_message),
@@ -251,7 +251,7 @@ impl Decoder {
     /// Whether a frame's header came, and not all of its payload data.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_in_payload(&self) -> bool {
-        matches!(self.state, State::Payload)
+        matches!(self.state, State::Payload { .. })
     }
 
     /// Whether a fragmented message is unfinished.
@@ -266,32 +266,62 @@ impl Decoder {
         matches!(self.state, State::Failed)
     }
 
-    /// Whether the rules are those of the role, but for the limit.
+    /// Whether the rules are those of the role, but for the limit and the bits of extensions.
     #[cfg(feature = "alloc")]
     pub(crate) fn is_for(&self, role: Role) -> bool {
         let mut rules = Rules::new(role);
         rules.max_frame_bytes = self.max_frame_bytes;
+        rules.message_bits = self.message_bits;
         self.rules() == rules
     }
 
+    /// The reserved bits that are let through on the first frame of a message.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn message_bits(&self) -> Rsv {
+        self.message_bits
+    }
+
+    /// Takes back the last `n` payload bytes of those that the last step gave out, with this `key` for the first of them.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn give_back(&mut self, n: u64, key: Option<MaskingKey>) {
+        self.remaining += n;
+        self.key = key.unwrap_or_default();
+        self.state = State::Payload {
+            masked: key.is_some(),
+        };
+    }
+
+    /// Length in bytes of its state.
+    #[cfg(feature = "alloc")]
+    pub(crate) const STATE_BYTES: usize = 40;
+
     /// All of its state.
     #[cfg(feature = "alloc")]
-    pub(crate) fn to_bytes(self) -> [u8; 40] {
-        let mut bytes = [0; 40];
+    pub(crate) fn to_bytes(self) -> [u8; Self::STATE_BYTES] {
+        let mut bytes = [0; Self::STATE_BYTES];
         let mut to = Writer { rest: &mut bytes };
         to.put(self.max_frame_bytes.to_le_bytes());
         to.put(self.remaining.to_le_bytes());
         to.put(self.key.octets());
         to.put(self.partial);
         to.put([self.partial_len]);
-        to.put([self.masking as u8, self.reserved_bits.bits(), self.state as u8]);
-        to.put([self.reserved_opcodes, self.masked, self.in_message].map(u8::from));
+        to.put([
+            self.masking as u8,
+            self.reserved_bits.bits(),
+            self.message_bits.bits(),
+        ]);
+        to.put([match self.state {
+            State::Header => 0,
+            State::Payload { masked } => 1 + u8::from(masked),
+            State::Failed => 3,
+        }]);
+        to.put([self.reserved_opcodes, self.in_message].map(u8::from));
         bytes
     }
 
-    /// The decoder of a state, with `room` bytes left for the next data frame; `None` if that is none.
+    /// The decoder of a state, with `room` left for the next data frame; `None` if that is none.
     #[cfg(feature = "alloc")]
-    pub(crate) fn from_bytes(bytes: [u8; 40], room: u64) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: [u8; Self::STATE_BYTES], room: Room) -> Option<Self> {
         let from = &mut Reader { rest: &bytes };
         let decoder = Self {
             max_frame_bytes: u64::from_le_bytes(from.take()),
@@ -306,14 +336,14 @@ impl Decoder {
                 _ => return None,
             },
             reserved_bits: Rsv::new(from.take::<1>()[0]),
+            message_bits: Rsv::new(from.take::<1>()[0]),
             state: match from.take() {
                 [0] => State::Header,
-                [1] => State::Payload,
-                [2] => State::Failed,
+                [masked @ 1..=2] => State::Payload { masked: masked == 2 },
+                [3] => State::Failed,
                 _ => return None,
             },
             reserved_opcodes: from.flag()?,
-            masked: from.flag()?,
             in_message: from.flag()?,
         };
         // What is kept of a header is the beginning of one that the rules let through.
@@ -325,7 +355,7 @@ impl Decoder {
         };
         let header = matches!(Header::parse_by(&judge, partial), Ok(None));
         let payload = match decoder.state {
-            State::Payload => decoder.partial_len == 0,
+            State::Payload { .. } => decoder.partial_len == 0,
             State::Header | State::Failed => decoder.remaining == 0,
         };
         (header && payload && decoder.to_bytes() == bytes).then_some(decoder)
@@ -335,6 +365,7 @@ impl Decoder {
         Rules {
             masking: self.masking,
             reserved_bits: self.reserved_bits,
+            message_bits: self.message_bits,
             reserved_opcodes: self.reserved_opcodes,
             max_frame_bytes: self.max_frame_bytes,
         }
@@ -342,16 +373,17 @@ impl Decoder {
 
     fn begin(&mut self, header: &Header) {
         self.partial_len = 0;
-        self.state = State::Payload;
+        self.state = State::Payload {
+            masked: header.key.is_some(),
+        };
         self.remaining = header.payload_len;
-        self.masked = header.key.is_some();
         self.key = header.key.unwrap_or_default();
         if !header.opcode.is_control() {
             self.in_message = !header.fin;
         }
     }
 
-    fn payload(&mut self, bytes: &[u8]) -> Step {
+    fn payload(&mut self, masked: bool, bytes: &[u8]) -> Step {
         let len = usize::try_from(self.remaining).map_or(bytes.len(), |remaining| remaining.min(bytes.len()));
         if len == 0 && self.remaining > 0 {
             return Step {
@@ -359,7 +391,7 @@ impl Decoder {
                 part: Part::More,
             };
         }
-        let key = self.masked.then_some(self.key);
+        let key = masked.then_some(self.key);
         self.remaining -= len as u64;
         self.key = self.key.advanced(len as u64);
         let last = self.remaining == 0;

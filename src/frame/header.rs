@@ -110,7 +110,7 @@ impl Header {
         };
         let len = 2 + len_bytes;
         judge
-            .len(opcode, payload_len, len_bytes)
+            .len(first, payload_len, len_bytes)
             .map_err(|violation| Fault { violation, at: len })?;
 
         let mut header = Self {

@@ -16,6 +16,8 @@ mod rules;
 
 pub use decoder::{Decoder, Part, Step};
 pub use header::{EncodedHeader, Header};
+#[cfg(feature = "alloc")]
+pub(crate) use rules::Room;
 pub use rules::{Masking, Rules};
 
 use core::fmt;
@@ -118,6 +120,16 @@ impl Rsv {
     /// Whether all bits of `other` are set here.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any bit of `other` is set here.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The bits that are not in `other`.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether no bit is set.

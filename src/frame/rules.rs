@@ -22,8 +22,8 @@ pub enum Masking {
 /// use ws_proto::Role;
 /// use ws_proto::frame::{Decoder, Rsv, Rules};
 ///
-/// // A server's rules, with an extension that uses RSV1, and frames of at most 64 KiB.
-/// let rules = Rules { reserved_bits: Rsv::RSV1, max_frame_bytes: 64 << 10, ..Rules::new(Role::Server) };
+/// // A server's rules, with permessage-deflate, and frames of at most 64 KiB.
+/// let rules = Rules { message_bits: Rsv::RSV1, max_frame_bytes: 64 << 10, ..Rules::new(Role::Server) };
 /// let decoder = Decoder::new(rules);
 /// # assert!(decoder.is_at_rest());
 /// ```
@@ -31,9 +31,12 @@ pub enum Masking {
 pub struct Rules {
     /// Whether frames have to be masked.
     pub masking: Masking,
-    /// The reserved bits that are let through: those of negotiated extensions, or all of them in a
+    /// The reserved bits that are let through on every frame: those of negotiated extensions, or all of them in a
     /// proxy that passes on what it does not know. Default: none.
     pub reserved_bits: Rsv,
+    /// The reserved bits that are let through on the first frame of a message only: those of extensions that transform
+    /// messages, such as permessage-deflate (RFC 7692 §6.1). Default: none.
+    pub message_bits: Rsv,
     /// Whether reserved opcodes are let through. Those above 7 follow the rules of control frames, the
     /// others those of data frames. Default: no.
     pub reserved_opcodes: bool,
@@ -51,6 +54,7 @@ impl Rules {
                 Role::Client => Masking::Forbidden,
             },
             reserved_bits: Rsv::NONE,
+            message_bits: Rsv::NONE,
             reserved_opcodes: false,
             max_frame_bytes: 16 << 20,
         }
@@ -61,6 +65,7 @@ impl Rules {
         Self {
             masking: Masking::Either,
             reserved_bits: Rsv::ALL,
+            message_bits: Rsv::NONE,
             reserved_opcodes: true,
             max_frame_bytes: u64::MAX,
         }
@@ -73,7 +78,22 @@ pub(crate) struct Judge {
     /// Whether a fragmented message is unfinished; `None` if it does not matter.
     pub(crate) in_message: Option<bool>,
     /// Bytes that a data frame may carry until its message is over the limit.
-    pub(crate) room: u64,
+    pub(crate) room: Room,
+}
+
+/// How many bytes of payload data the next data frame may declare.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) plain: u64,
+    /// If it begins a message that is compressed.
+    pub(crate) compressed: u64,
+}
+
+impl Room {
+    pub(crate) const ANY: Self = Self {
+        plain: u64::MAX,
+        compressed: u64::MAX,
+    };
 }
 
 impl Judge {
@@ -81,14 +101,26 @@ impl Judge {
     pub(super) const PERMISSIVE: Self = Self {
         rules: Rules::permissive(),
         in_message: None,
-        room: u64::MAX,
+        room: Room::ANY,
     };
 
     /// What the first octet proves wrong: reserved bits, opcode, FIN and the order of fragments.
     pub(super) fn first_octet(&self, octet: u8) -> Result<(), Violation> {
         let opcode = Opcode::new(octet);
+        // RFC 7692 §6.1: RSV1 stands on the first frame of a message, not on the others and not on control frames.
+        let begins = !opcode.is_control() && opcode != Opcode::CONTINUATION;
+        let of_message = if begins {
+            self.rules.message_bits
+        } else {
+            Rsv::NONE
+        };
         // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated that defines meanings".
-        if !self.rules.reserved_bits.contains(Rsv::new(octet)) {
+        if !self
+            .rules
+            .reserved_bits
+            .union(of_message)
+            .contains(Rsv::new(octet))
+        {
             return Err(Violation::ReservedBit);
         }
         if opcode.is_reserved() && !self.rules.reserved_opcodes {
@@ -131,7 +163,7 @@ impl Judge {
 
     /// What the length proves wrong, `len_bytes` after the first seven bits. What breaks the grammar
     /// comes before what is over a limit.
-    pub(super) fn len(&self, opcode: Opcode, len: u64, len_bytes: usize) -> Result<(), Violation> {
+    pub(super) fn len(&self, first: u8, len: u64, len_bytes: usize) -> Result<(), Violation> {
         // RFC 6455 §5.2: "the minimal number of bytes MUST be used to encode the length".
         let least = match len_bytes {
             0 => 0,
@@ -141,13 +173,18 @@ impl Judge {
         if len < least {
             return Err(Violation::NonMinimalLength);
         }
-        if opcode.is_control() {
+        if Opcode::new(first).is_control() {
             return Ok(()); // at most 125 bytes, by the second octet
         }
         if len > self.rules.max_frame_bytes {
             return Err(Violation::FrameTooBig);
         }
-        if len > self.room {
+        let room = if Rsv::new(first).contains(Rsv::RSV1) {
+            self.room.compressed
+        } else {
+            self.room.plain
+        };
+        if len > room {
             Err(Violation::MessageTooBig)
         } else {
             Ok(())

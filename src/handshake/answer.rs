@@ -5,15 +5,39 @@ use super::fields::{Field, Fields};
 use super::known::PROTOCOL;
 use super::outgoing::{self, Text, append_extensions, append_field, append_fields};
 use super::request::Request;
-use crate::Outbox;
+use crate::{Outbox, deflate};
 
 /// What to agree to when a request is accepted; nothing by default.
+///
+/// ```
+/// use ws_proto::Outbox;
+/// use ws_proto::deflate::Parameters;
+/// use ws_proto::handshake::{Accept, HeadLimits, Server};
+///
+/// let bytes = b"GET /chat HTTP/1.1\r\n\
+///     Host: server.example.com\r\n\
+///     Upgrade: websocket\r\n\
+///     Connection: Upgrade\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+///     Sec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+/// let (mut server, mut outbox) = (Server::new(HeadLimits::default()), Outbox::new());
+/// let request = server.receive(bytes)?.head.expect("it is whole").upgrade()?;
+///
+/// let agreed = request.deflate(&Parameters::default());
+/// let answer = agreed.map(|agreed| agreed.answer());
+/// let answer = answer.as_deref();
+/// let accept = Accept { extensions: answer.as_slice(), ..Accept::default() };
+/// request.accept(&accept, &mut outbox)?;
+/// assert!(outbox.bytes().ends_with(b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Accept<'a> {
     /// One of the client's subprotocols.
     pub subprotocol: Option<&'a str>,
     /// Extensions with their parameters, such as `permessage-deflate; server_no_context_takeover`, in the order of
-    /// processing; each of a name that the client offered.
+    /// processing; each of a name that the client offered. For permessage-deflate see [`Request::deflate`].
     pub extensions: &'a [&'a str],
     /// Further fields, such as `Set-Cookie` or `Server`.
     pub fields: &'a [Field<'a>],
@@ -25,7 +49,8 @@ impl Request<'_> {
     ///
     /// # Errors
     ///
-    /// If something was not offered by the client, or a field may not be written. Nothing is queued then.
+    /// If something was not offered by the client, an answer to permessage-deflate does not fit its offers, or a field
+    /// may not be written. Nothing is queued then.
     pub fn accept(&self, accept: &Accept<'_>, outbox: &mut Outbox) -> Result<(), AnswerError> {
         outgoing::check_fields(accept.fields)?;
         if let Some(subprotocol) = accept.subprotocol
@@ -33,12 +58,8 @@ impl Request<'_> {
         {
             return Err(AnswerError::SubprotocolNotOffered);
         }
-        for extension in accept.extensions {
-            let extension = outgoing::single_extension(extension).ok_or(AnswerError::Extension)?;
-            if !self.extensions().any(|offer| offer.name() == extension.name()) {
-                return Err(AnswerError::ExtensionNotOffered);
-            }
-        }
+        self.check_extensions(accept.extensions)?;
+        outbox.forget_contexts();
         if self.expects_continue() {
             outbox.append(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -56,6 +77,23 @@ impl Request<'_> {
         append_extensions(outbox, accept.extensions);
         append_fields(outbox, accept.fields);
         outbox.append(b"\r\n");
+        Ok(())
+    }
+
+    fn check_extensions(&self, accepted: &[&str]) -> Result<(), AnswerError> {
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        for extension in accepted {
+            let extension = outgoing::single_extension(extension).ok_or(AnswerError::Extension)?;
+            if !self.extensions().any(|offer| offer.name() == extension.name()) {
+                return Err(AnswerError::ExtensionNotOffered);
+            }
+        }
+        // What the client must refuse is not sent.
+        let offers = self.extensions().filter_map(deflate::Parameters::from_offer);
+        let accepted = accepted.iter().copied().filter_map(outgoing::single_extension);
+        deflate::Parameters::check(offers, accepted)?;
         Ok(())
     }
 

@@ -25,7 +25,8 @@ pub struct ClientRequest<'a> {
     /// Subprotocols in order of preference: tokens, none of them twice.
     pub subprotocols: &'a [&'a str],
     /// Extensions with their parameters in order of preference, such as
-    /// `permessage-deflate; client_max_window_bits`; 16 at most.
+    /// `permessage-deflate; client_max_window_bits`; 16 at most. That of permessage-deflate is written by
+    /// [`Parameters::offer`](crate::deflate::Parameters::offer).
     pub extensions: &'a [&'a str],
     /// Further fields, such as `Cookie` or `Authorization`.
     pub fields: &'a [Field<'a>],
@@ -180,6 +181,7 @@ impl Client {
     ) -> Result<Self, StartError> {
         request.check()?;
         let key = Key::from_nonce(nonce);
+        outbox.forget_contexts();
         request.write(key, outbox);
         Ok(Self {
             reader: HeadReader::new(Kind::Response, request.limits),

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "alloc")]
 use super::outgoing::FieldError;
+use crate::deflate::NegotiationError;
 use crate::extension::ExtensionError;
 
 /// Why a request is refused. It knows the status to answer with, and holds nothing of the request.
@@ -146,6 +147,9 @@ pub enum ResponseError {
     /// An extension that was not offered (item 5).
     #[error("the server uses an extension that was not offered")]
     ExtensionNotOffered,
+    /// An answer to `permessage-deflate` that does not fit the offers (RFC 7692 §5, §7).
+    #[error(transparent)]
+    Deflate(#[from] NegotiationError),
     /// Sec-WebSocket-Protocol is repeated, or is not one of the subprotocols offered (item 6).
     #[error("the server chose a subprotocol that was not offered")]
     SubprotocolNotOffered,
@@ -186,6 +190,10 @@ pub enum AnswerError {
     /// The client did not offer this extension (RFC 6455 §9.1).
     #[error("the client did not offer this extension")]
     ExtensionNotOffered,
+    /// An answer to `permessage-deflate` that does not fit the client's offers, so that the client would fail the
+    /// connection (RFC 7692 §5, §7).
+    #[error(transparent)]
+    Deflate(#[from] NegotiationError),
 }
 
 /// Why a handshake is not begun. Nothing was queued.

@@ -5,6 +5,7 @@ use super::fields::{Field, Fields};
 use super::key::{AcceptValue, Key};
 use super::known::{self, EXTENSIONS, Known, Lines, Occurs, PROTOCOL, Target};
 use super::url::Authority;
+use crate::deflate;
 use crate::extension::{self, Extension};
 use crate::syntax::{self, MAX_EMPTY_ELEMENTS};
 
@@ -291,6 +292,37 @@ impl<'a> Request<'a> {
         extension::parse(Lines::new(self.extensions, self.fields, EXTENSIONS))
             .into_iter()
             .flatten()
+    }
+
+    /// What to agree to of the offers of permessage-deflate, if one of them can be accepted under this policy
+    /// (RFC 7692 §7.1). Its [`answer`](deflate::Parameters::answer) goes into the response, and itself into the
+    /// connection's configuration.
+    ///
+    /// Not together with another extension that uses RSV1 or needs the frames as they are (RFC 7692 §5).
+    ///
+    /// ```
+    /// use ws_proto::deflate::Parameters;
+    /// use ws_proto::handshake::{Field, RequestHead, RequestError};
+    ///
+    /// let fields = [
+    ///     Field::new("Host", "server.example.com"),
+    ///     Field::new("Upgrade", "websocket"),
+    ///     Field::new("Connection", "Upgrade"),
+    ///     Field::new("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ///     Field::new("Sec-WebSocket-Version", "13"),
+    ///     Field::new("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
+    /// ];
+    /// let request = RequestHead::from_fields("GET", "/chat", &fields)?.upgrade()?;
+    ///
+    /// let policy = Parameters { client_max_window_bits: Some(12), ..Parameters::default() };
+    /// let agreed = request.deflate(&policy).unwrap();
+    /// assert_eq!(agreed.client_window_bits(), 12);
+    /// assert_eq!(agreed.answer().as_str(), "permessage-deflate; client_max_window_bits=12");
+    /// # Ok::<(), RequestError>(())
+    /// ```
+    #[must_use]
+    pub fn deflate(&self, policy: &deflate::Parameters) -> Option<deflate::Parameters> {
+        policy.accept(self.extensions())
     }
 
     /// All field lines of the request, in order.

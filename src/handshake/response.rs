@@ -4,6 +4,7 @@ use super::error::ResponseError;
 use super::fields::Fields;
 use super::key::Key;
 use super::known::{self, EXTENSIONS, Membership, PROTOCOL};
+use crate::deflate;
 use crate::extension::{self, Extension};
 use crate::syntax::{self, MAX_EMPTY_ELEMENTS};
 
@@ -81,7 +82,7 @@ impl<'a> Offer<'a> {
             return Err(ResponseError::AcceptWrong);
         }
         let extensions = extension::parse(fields.all(EXTENSIONS)).map_err(ResponseError::Extensions)?;
-        for extension in extensions {
+        for extension in extensions.clone() {
             if !self
                 .offered_extensions()
                 .any(|offered| offered.name() == extension.name())
@@ -89,8 +90,16 @@ impl<'a> Offer<'a> {
                 return Err(ResponseError::ExtensionNotOffered);
             }
         }
+        let offers = self
+            .offered_extensions()
+            .filter_map(deflate::Parameters::from_offer);
+        let deflate = deflate::Parameters::check(offers, extensions)?;
         let subprotocol = self.chosen_subprotocol(fields)?;
-        Ok(Opened { subprotocol, fields })
+        Ok(Opened {
+            subprotocol,
+            deflate,
+            fields,
+        })
     }
 
     fn chosen_subprotocol<'r>(&self, fields: Fields<'r>) -> Result<Option<&'r str>, ResponseError> {
@@ -121,6 +130,7 @@ impl<'a> Offer<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Opened<'r> {
     subprotocol: Option<&'r str>,
+    deflate: Option<deflate::Parameters>,
     fields: Fields<'r>,
 }
 
@@ -137,6 +147,34 @@ impl<'r> Opened<'r> {
         extension::parse(self.fields.all(EXTENSIONS))
             .into_iter()
             .flatten()
+    }
+
+    /// What is agreed on permessage-deflate, for the connection's configuration: it fits one of the offers (RFC 7692
+    /// §7.1). `None`: it is not in use.
+    ///
+    /// A client that cannot or will not go on with this closes the connection with status code 1010,
+    /// [`CloseCode::MANDATORY_EXTENSION`](crate::CloseCode::MANDATORY_EXTENSION) (RFC 7692 §5.1; RFC 6455 §7.4.1).
+    ///
+    /// ```
+    /// use ws_proto::deflate::Parameters;
+    /// use ws_proto::handshake::{Field, Fields, Key, Offer};
+    ///
+    /// let wish = Parameters { client_max_window_bits: Some(15), ..Parameters::default() };
+    /// let offer = Offer { extensions: &wish.offer(), ..Offer::new(Key::from_nonce(*b"the sample nonce")) };
+    /// let response = [
+    ///     Field::new("Upgrade", "websocket"),
+    ///     Field::new("Connection", "Upgrade"),
+    ///     Field::new("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    ///     Field::new("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits=12"),
+    /// ];
+    /// let opened = offer.check(101, Fields::new(&response))?;
+    /// let agreed = opened.deflate().unwrap();
+    /// assert_eq!((agreed.client_window_bits(), agreed.server_window_bits()), (12, 15));
+    /// # Ok::<(), ws_proto::handshake::ResponseError>(())
+    /// ```
+    #[must_use]
+    pub fn deflate(&self) -> Option<deflate::Parameters> {
+        self.deflate
     }
 
     /// All field lines of the response, in order. Cookies in them are the embedder's to keep.

@@ -7,7 +7,7 @@ use ws_proto::frame::{Decoder, Header, Opcode, Part, Rsv, Rules};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{
     Buffer, Close, CloseCode, Config, Connection, Event, Inbox, InboxSlot, Input, Outbox, Role, Status,
-    Transport,
+    Transport, Violation,
 };
 
 /// Both roles, for tests that come in pairs.
@@ -24,8 +24,9 @@ pub(crate) enum Seen {
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(u16, String)>),
-    /// The code of a violation, and how many octets of the whole input prove it.
-    Fail(u16, usize),
+    /// The code of a violation, and how many octets of the whole input prove it. `None` in what is inflated, where it
+    /// depends on how the input is cut.
+    Fail(u16, Option<usize>),
     /// Nothing is wrong, and something is unfinished.
     More,
 }
@@ -50,7 +51,8 @@ impl Seen {
             Self::Pong(data) => ("pong".into(), data),
             Self::Close(None) => ("close none".into(), &[]),
             Self::Close(Some((code, reason))) => (format!("close {code}"), reason.as_bytes()),
-            Self::Fail(code, at) => (format!("fail {code} at {at}"), &[]),
+            Self::Fail(code, None) => (format!("fail {code}"), &[]),
+            Self::Fail(code, Some(at)) => (format!("fail {code} at {at}"), &[]),
             Self::More => ("more".into(), &[]),
         }
     }
@@ -190,7 +192,12 @@ impl Case<'_> {
             outbox,
             seen: Vec::new(),
             given: 0,
-            decoder: Decoder::new(Rules::new(self.role)),
+            unfinished: None,
+            decoder: Decoder::new(Rules {
+                message_bits: message_bits(&self.config),
+                ..Rules::new(self.role)
+            }),
+            inflates: inflates(&self.config),
         }
     }
 
@@ -247,10 +254,29 @@ fn cuts(len: usize) -> Vec<usize> {
         .collect()
 }
 
+#[cfg(feature = "deflate")]
+fn inflates(config: &Config) -> bool {
+    config.deflate.is_some()
+}
+
+#[cfg(not(feature = "deflate"))]
+fn inflates(_: &Config) -> bool {
+    false
+}
+
+/// The reserved bits that may stand on the first frame of a message.
+fn message_bits(config: &Config) -> Rsv {
+    let compressed = if inflates(config) { Rsv::RSV1 } else { Rsv::NONE };
+    config.reserved_bits.union(compressed)
+}
+
 struct Endpoint {
     connection: Connection,
     outbox: Outbox,
     seen: Vec<Seen>,
+    /// The pieces so far of a message that is lent in pieces.
+    unfinished: Option<Seen>,
+    inflates: bool,
     /// Bytes given before.
     given: usize,
     /// Beside the connection, to tell whether a frame or message is unfinished.
@@ -264,13 +290,14 @@ impl Endpoint {
         loop {
             match self.connection.receive(input, &mut self.outbox) {
                 Ok(true) => {
-                    self.seen.push(Seen::of(input.event()));
+                    self.see(Seen::of(input.event()), input.is_message_end());
                     let range = input.event_range().unwrap_or_default();
                     assert!(range.end <= input.consumed() && input.consumed() <= piece.len());
                 }
                 Ok(false) => break,
                 Err(violation) => {
-                    let at = self.given + input.consumed();
+                    let inside = self.inflates && is_of_contents(violation);
+                    let at = (!inside).then_some(self.given + input.consumed());
                     self.seen.push(Seen::Fail(violation.close_code().get(), at));
                 }
             }
@@ -290,6 +317,28 @@ impl Endpoint {
         }
     }
 
+    /// Puts the pieces of a message together.
+    #[track_caller]
+    fn see(&mut self, seen: Seen, ends: bool) {
+        if !matches!(seen, Seen::Text(_) | Seen::Binary(_)) {
+            assert!(ends, "a control frame is no piece");
+            return self.seen.push(seen);
+        }
+        let (_, piece) = seen.parts();
+        assert!(ends || !piece.is_empty(), "only the last piece may be empty");
+        let message = match (self.unfinished.take(), seen) {
+            (None, seen) => seen,
+            (Some(Seen::Text(front)), Seen::Text(back)) => Seen::Text(front + &back),
+            (Some(Seen::Binary(front)), Seen::Binary(back)) => Seen::Binary([front, back].concat()),
+            (front, back) => panic!("{front:?} goes on as {back:?}"),
+        };
+        if ends {
+            self.seen.push(message);
+        } else {
+            self.unfinished = Some(message);
+        }
+    }
+
     fn end(mut self, inbox: &Inbox) -> Outcome {
         let ended = matches!(self.seen.last(), Some(Seen::Fail(..) | Seen::Close(_)));
         if !ended && !self.decoder.is_at_rest() {
@@ -304,6 +353,17 @@ impl Endpoint {
             close_reason: inbox.close_reason().into(),
         }
     }
+}
+
+/// Whether a violation is one of what a message says, and not of how it is framed.
+fn is_of_contents(violation: Violation) -> bool {
+    matches!(
+        violation,
+        Violation::InvalidUtf8
+            | Violation::InvalidDeflate
+            | Violation::MessageTooBig
+            | Violation::InflateRatio
+    )
 }
 
 /// An empty outbox for the role; a client's always has the same keys.
@@ -400,7 +460,7 @@ pub(crate) fn receive(
         match connection.receive(&mut input, outbox) {
             Ok(true) => seen.push(Seen::of(input.event())),
             Ok(false) => return seen,
-            Err(violation) => seen.push(Seen::Fail(violation.close_code().get(), input.consumed())),
+            Err(violation) => seen.push(Seen::Fail(violation.close_code().get(), Some(input.consumed()))),
         }
     }
 }
@@ -475,17 +535,52 @@ pub(crate) fn side(cell: &str) -> Role {
 /// Runs the vectors of a file with the columns id, side, setup, input, events; replies too.
 #[track_caller]
 pub(crate) fn run_vectors(file: &str) {
+    run_vectors_with(file, |_| {}, hex);
+}
+
+/// [`run_vectors`], with something changed in each case, and another notation for the input.
+#[track_caller]
+pub(crate) fn run_vectors_with(file: &str, change: impl Fn(&mut Case<'_>), bytes: impl Fn(&str) -> Vec<u8>) {
     for [id, receiver, setup, input, events] in vectors(file) {
         println!("{id}"); // shown if it fails
         let mut case = Case::new(side(receiver));
-        match setup.split_once('=') {
-            None => assert_eq!(setup, "-"),
-            Some(("max_msg", bytes)) => case.config.limits.max_message_bytes = bytes.parse().unwrap(),
-            Some(_) => panic!("no setup: {setup}"),
+        for word in setup.split(' ').filter(|word| *word != "-") {
+            set_up(&mut case, word);
         }
-        let outcome = case.feed(&hex(input));
+        change(&mut case);
+        let outcome = case.feed(&bytes(input));
         outcome.saw(events);
         assert_eq!(outcome.sent, replies(&outcome.seen));
+    }
+}
+
+/// One word of a vector's setup.
+#[track_caller]
+fn set_up(case: &mut Case<'_>, word: &str) {
+    let (word, value) = word.split_once('=').unwrap_or((word, ""));
+    match word {
+        "max_msg" => case.config.limits.max_message_bytes = value.parse().unwrap(),
+        #[cfg(feature = "deflate")]
+        "pmd" => case.config.deflate = Some(Default::default()),
+        #[cfg(feature = "deflate")]
+        "nct" | "bits" => {
+            let agreed = case.config.deflate.as_mut().expect("behind pmd");
+            let (fresh, bits) = match case.role {
+                Role::Client => (
+                    &mut agreed.server_no_context_takeover,
+                    &mut agreed.server_max_window_bits,
+                ),
+                Role::Server => (
+                    &mut agreed.client_no_context_takeover,
+                    &mut agreed.client_max_window_bits,
+                ),
+            };
+            match word {
+                "nct" => *fresh = true,
+                _ => *bits = Some(value.parse().unwrap()),
+            }
+        }
+        _ => panic!("no setup: {word}"),
     }
 }
 

@@ -1,9 +1,14 @@
 //! Bytes of a message that is not complete yet.
 
-use alloc::vec::Vec;
+#[cfg(feature = "deflate")]
+mod inflated;
+
+#[cfg(feature = "deflate")]
+pub(crate) use inflated::InflateLimits;
 
 use crate::frame::MAX_CONTROL_BYTES;
 use crate::mask::{MaskingKey, PIECE_BYTES};
+use crate::store::Store;
 use crate::utf8::{InvalidUtf8, Validator};
 
 /// Bytes received of a message that is not complete yet, unmasked.
@@ -34,11 +39,12 @@ use crate::utf8::{InvalidUtf8, Validator};
 #[derive(Debug, Default)]
 pub struct Inbox {
     /// The message, then `control_len` bytes of a control frame.
-    bytes: Vec<u8>,
+    bytes: Store,
     control_len: u8,
     content: Content,
     lent: Lent,
-    /// Has seen all bytes of a message that is `Content::Text`.
+    /// Has seen all bytes of a message that is `Content::Text`: the octets of a character that is not complete are the
+    /// last ones of it.
     validator: Validator,
 }
 
@@ -65,12 +71,13 @@ enum Lent {
 /// Capacity beyond what was received: at least, and at most for the sake of a declared length.
 const LEAST_SPARE_BYTES: usize = 256;
 const MOST_DECLARED_BYTES: usize = 64 << 10;
+const PAGE_BYTES: usize = 4 << 10;
 
 impl Inbox {
     /// An empty inbox.
     pub const fn new() -> Self {
         Self {
-            bytes: Vec::new(),
+            bytes: Store::new(),
             control_len: 0,
             content: Content::Binary,
             lent: Lent::Nothing,
@@ -81,9 +88,10 @@ impl Inbox {
     /// Number of bytes kept of a message or control frame that is not complete yet.
     pub fn len(&self) -> usize {
         match self.lent {
-            Lent::Nothing if self.content != Content::Reason => self.bytes.len(),
+            _ if self.content == Content::Reason => 0,
+            Lent::Nothing => self.bytes.len(),
             Lent::Control => self.message_len(),
-            _ => 0,
+            Lent::Message => self.cut_len(),
         }
     }
 
@@ -95,7 +103,11 @@ impl Inbox {
     /// The bytes kept of a message, and behind them those of a control frame, that are not complete yet: the other half
     /// of what [`Connection::to_bytes`](crate::Connection::to_bytes) gives.
     pub fn unfinished(&self) -> &[u8] {
-        &self.bytes[..self.len()]
+        let end = match self.lent {
+            Lent::Control => self.message_len(),
+            _ => self.bytes.len(),
+        };
+        &self.bytes[end - self.len()..end]
     }
 
     /// An inbox with these bytes, the last `control_len` of which are a control frame's. `None` if they cannot be.
@@ -123,7 +135,7 @@ impl Inbox {
         self.settle();
         // What a message is, and where its text stands, is to be kept though none of its bytes have come.
         if self.bytes.is_empty() {
-            self.bytes = Vec::new();
+            self.bytes = Store::new();
         }
     }
 
@@ -147,7 +159,11 @@ impl Inbox {
     pub(crate) fn settle(&mut self) {
         match self.lent {
             Lent::Nothing => return,
-            Lent::Message => self.bytes.clear(),
+            Lent::Message => {
+                // The beginning of a character stays, for the next piece.
+                let cut = self.cut_len();
+                self.bytes.keep_end(cut);
+            }
             Lent::Control => self.bytes.truncate(self.message_len()),
         }
         self.control_len = 0;
@@ -156,7 +172,7 @@ impl Inbox {
 
     /// Begins a message.
     pub(crate) fn begin(&mut self, text: bool) {
-        self.bytes.clear();
+        self.bytes.truncate(0);
         self.control_len = 0;
         self.content = if text { Content::Text } else { Content::Binary };
         self.validator = Validator::new();
@@ -176,7 +192,7 @@ impl Inbox {
         let key = key.unwrap_or_default(); // zero changes nothing
         for (i, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
             let start = self.bytes.len();
-            self.bytes.extend_from_slice(piece);
+            self.bytes.push(piece);
             let piece = &mut self.bytes[start..];
             if self.content == Content::Text {
                 if let Err(error) = self.validator.unmask(key, piece) {
@@ -195,14 +211,16 @@ impl Inbox {
     /// Unmasks the next bytes of a text that is lent in pieces, where they are, and validates them. The beginning of a
     /// character at their end is kept: how many octets that is.
     pub(crate) fn unmask_around(&mut self, key: MaskingKey, text: &mut [u8]) -> Result<usize, InvalidUtf8> {
-        // What is kept of the last piece is to be completed first, by `extend`.
-        if !self.may_end() {
-            self.validator = Validator::new();
-        }
+        // Nothing is kept: the beginning of a character is completed first, by `extend`. Whoever mixes connections up may
+        // have left something.
+        self.bytes.truncate(0);
+        self.control_len = 0;
+        self.validator = Validator::new();
         self.validator.unmask(key, text)?;
         let cut = self.validator.partial_len();
         if cut > 0 {
-            self.bytes.extend_from_slice(&text[text.len() - cut..]);
+            self.make_room(cut, 0);
+            self.bytes.push(&text[text.len() - cut..]);
         }
         Ok(cut)
     }
@@ -229,7 +247,7 @@ impl Inbox {
         }
         self.make_room(bytes.len(), 0);
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.push(bytes);
         key.unwrap_or_default().apply(&mut self.bytes[start..]);
         self.control_len += bytes.len() as u8; // 125 at most, by the frame's header
     }
@@ -247,6 +265,7 @@ impl Inbox {
 
     /// Lends the message out until the next [`settle`](Self::settle).
     pub(crate) fn lend_message(&mut self) {
+        self.drop_control();
         self.lent = Lent::Message;
     }
 
@@ -255,12 +274,21 @@ impl Inbox {
         self.lent = Lent::Control;
     }
 
-    /// The message lent, and whether all of it is valid UTF-8 by construction.
+    /// The message lent, or the piece of it, and whether that is valid UTF-8 by construction.
     pub(crate) fn message(&self) -> (&[u8], bool) {
         (
-            &self.bytes[..self.message_len()],
-            self.content == Content::Text && self.validator.is_complete(),
+            &self.bytes[..self.message_len().saturating_sub(self.cut_len())],
+            self.content == Content::Text,
         )
+    }
+
+    /// Octets at the end of a text that are the beginning of a character.
+    fn cut_len(&self) -> usize {
+        if self.content == Content::Text {
+            self.validator.partial_len()
+        } else {
+            0
+        }
     }
 
     /// The control frame's payload data lent.
@@ -283,16 +311,23 @@ impl Inbox {
 
     /// Keeps a Close frame's reason, in place of what is left of a message.
     pub(crate) fn keep_reason(&mut self, reason: &str) {
-        self.bytes = reason.into();
+        self.bytes = Store::new();
+        if !reason.is_empty() {
+            self.bytes.reserve_exact(reason.len());
+            self.bytes.push(reason.as_bytes());
+        }
         self.control_len = 0;
         self.content = Content::Reason;
         self.lent = Lent::Nothing;
+        self.validator = Validator::new();
     }
 
     fn make_room(&mut self, n: usize, declared: u64) {
         let len = self.bytes.len();
         if self.bytes.capacity() - len < n {
-            let declared = declared.min(MOST_DECLARED_BYTES as u64) as usize;
+            // What is granted ahead for a declaration costs memory at once: no more than came, or a page.
+            let most = (len + n).clamp(PAGE_BYTES, MOST_DECLARED_BYTES);
+            let declared = declared.min(most as u64) as usize;
             self.bytes
                 .reserve_exact(n + declared.max((len + n) / 8).max(LEAST_SPARE_BYTES));
         }

@@ -1,11 +1,21 @@
 //! Bytes waiting to be written to the transport.
 
+#[cfg(feature = "deflate")]
+mod compressed;
+mod pong;
+
+#[cfg(feature = "deflate")]
+pub(crate) use compressed::Compression;
+use pong::{NO_PONG, Pong};
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{Deflater, Inflater, Pool};
 use crate::error::SendError;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
-use crate::keys::KeySource;
+use crate::keys::{Generator, Seed};
 use crate::mask::{MaskingKey, PIECE_BYTES};
 
 /// Bytes waiting to be written to the transport, and a client's source of masking keys.
@@ -37,29 +47,34 @@ pub struct Outbox {
     pong: u32,
     /// Where in `buffer` the Close frame ends, until all of it is consumed; 0 if none waits.
     close_end: u32,
-    /// The automatic Pong that goes out after that one, if it `waits`: the answer to the latest Ping.
-    next_pong: Option<Box<Pong>>,
-    keys: KeySource,
+    seed: Seed,
+    in_use: Option<Box<InUse>>,
+    #[cfg(feature = "deflate")]
+    pool: Option<Pool>,
 }
 
-/// Beyond every place in a buffer.
-const NO_PONG: u32 = u32::MAX;
-
-/// Bytes of a Pong's header.
-const fn pong_header_len(masked: bool) -> usize {
-    if masked { 6 } else { 2 }
+/// What an outbox has on the heap besides bytes, while it is in use.
+#[derive(Debug, Default)]
+struct InUse {
+    /// Draws masking keys. The seed it grew from is not used again.
+    generator: Option<Generator>,
+    /// The automatic Pong that goes out after the one in the buffer: the answer to the latest Ping.
+    next_pong: Option<Pong>,
+    /// Not an inbox's, since that has no room for it: here one pointer serves for all.
+    #[cfg(feature = "deflate")]
+    inflater: Option<Box<Inflater>>,
+    #[cfg(feature = "deflate")]
+    deflater: Option<Box<Deflater>>,
 }
 
-/// The payload data of a Pong that waits for its turn.
-#[derive(Debug)]
-struct Pong {
-    payload: [u8; MAX_CONTROL_BYTES],
-    len: u8,
-    masked: bool,
-    /// Whether there is one; the box is kept for the next one that has to wait.
-    waits: bool,
-    /// Whether a frame is being sent piece by piece, which it has to wait for.
-    held: bool,
+impl InUse {
+    fn is_empty(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.inflater.is_some() || self.deflater.is_some() {
+            return false;
+        }
+        self.generator.is_none() && self.next_pong.is_none()
+    }
 }
 
 /// The operating system gave no randomness.
@@ -77,7 +92,7 @@ impl Outbox {
     /// In a client it refuses every frame with [`SendError::NoMaskingKeys`], and an automatic reply that
     /// becomes due fails the connection.
     pub const fn new() -> Self {
-        Self::with_keys(KeySource::None)
+        Self::with_seed(Seed::NONE)
     }
 
     /// A client's outbox, empty. Masking keys, a fresh one for every frame, and the Sec-WebSocket-Key come from a
@@ -86,7 +101,7 @@ impl Outbox {
     /// The seed has to be 16 bytes that nobody can foresee, from the operating system or a hardware
     /// generator, and must not be used twice. The same seed gives the same keys, for tests.
     pub const fn client(seed: [u8; 16]) -> Self {
-        Self::with_keys(KeySource::Resting(seed))
+        Self::with_seed(Seed::new(seed))
     }
 
     /// A client's outbox seeded by the operating system.
@@ -103,15 +118,17 @@ impl Outbox {
         Ok(Self::client(seed))
     }
 
-    const fn with_keys(keys: KeySource) -> Self {
+    const fn with_seed(seed: Seed) -> Self {
         Self {
             buffer: Vec::new(),
             start: 0,
             max_bytes: Self::DEFAULT_MAX_BYTES,
             pong: NO_PONG,
             close_end: 0,
-            next_pong: None,
-            keys,
+            seed,
+            in_use: None,
+            #[cfg(feature = "deflate")]
+            pool: None,
         }
     }
 
@@ -163,14 +180,45 @@ impl Outbox {
         }
     }
 
-    /// Gives all heap memory back if nothing waits. Later sends take it anew.
+    /// Gives all heap memory back if nothing waits, but for the contexts of compression that are taken over from one
+    /// message to the next. Later sends take it anew.
     pub fn release(&mut self) {
-        if self.is_empty() {
-            self.buffer = Vec::new();
-            self.start = 0;
-            self.keys.rest();
-            self.next_pong.take_if(|next| !next.waits);
+        if !self.is_empty() {
+            return;
         }
+        self.buffer = Vec::new();
+        self.start = 0;
+        if let Some(mut in_use) = self.in_use.take() {
+            if let Some(mut generator) = in_use.generator.take() {
+                self.seed = Seed::new(generator.nonce());
+            }
+            #[cfg(feature = "deflate")]
+            {
+                in_use.inflater.take_if(|inflater| !inflater.has_context());
+                in_use.deflater.take_if(|deflater| !deflater.has_context());
+            }
+            self.in_use = Some(in_use).filter(|in_use| !in_use.is_empty());
+        }
+    }
+
+    /// Forgets what was compressed and decompressed: for another connection, whose peer knows nothing of it.
+    ///
+    /// The opening handshake does so. For whoever does that elsewhere and uses an outbox again.
+    pub fn forget_contexts(&mut self) {
+        self.end_receiving();
+        self.end_sending();
+    }
+
+    /// Says that nothing more is received.
+    pub(crate) fn end_receiving(&mut self) {
+        #[cfg(feature = "deflate")]
+        self.end_inflating();
+    }
+
+    /// Says that no message is sent any more.
+    pub(crate) fn end_sending(&mut self) {
+        #[cfg(feature = "deflate")]
+        self.end_deflating();
     }
 
     /// Appends bytes that are no frame: those of an opening handshake.
@@ -181,12 +229,38 @@ impl Outbox {
 
     /// 16 fresh bytes for a Sec-WebSocket-Key; `None` in a server's outbox.
     pub(crate) fn nonce(&mut self) -> Option<[u8; 16]> {
-        self.keys.nonce()
+        self.generator().map(Generator::nonce)
     }
 
     /// A fresh masking key.
     pub(crate) fn masking_key(&mut self) -> Result<MaskingKey, SendError> {
-        self.keys.masking_key().ok_or(SendError::NoMaskingKeys)
+        match self.generator() {
+            Some(generator) => Ok(generator.masking_key()),
+            None => Err(SendError::NoMaskingKeys),
+        }
+    }
+
+    #[inline]
+    fn generator(&mut self) -> Option<&mut Generator> {
+        if self
+            .in_use
+            .as_ref()
+            .is_none_or(|in_use| in_use.generator.is_none())
+        {
+            self.begin_generator();
+        }
+        self.in_use.as_mut()?.generator.as_mut()
+    }
+
+    #[cold]
+    fn begin_generator(&mut self) {
+        if let Some(generator) = self.seed.generator() {
+            self.in_use().generator = Some(generator);
+        }
+    }
+
+    fn in_use(&mut self) -> &mut InUse {
+        self.in_use.get_or_insert_default()
     }
 
     /// Appends a frame; masked in the pass that copies it, by pieces that stay in the L1 cache.
@@ -194,6 +268,7 @@ impl Outbox {
     pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
         let Frame {
             fin,
+            rsv,
             opcode,
             payload,
             masked,
@@ -203,7 +278,7 @@ impl Outbox {
         let payload_len = payload.len() as u64;
         let header = Header {
             fin,
-            rsv: Rsv::NONE,
+            rsv,
             opcode,
             key,
             payload_len,
@@ -275,85 +350,6 @@ impl Outbox {
         self.close_end > self.start
     }
 
-    /// Says that bytes of the embedder's own go behind all that waits: that stays as it is now.
-    pub(crate) fn settle(&mut self) {
-        // With another Pong behind it, the one that waits is not replaced any more.
-        if !self.next_pong.as_ref().is_some_and(|next| next.waits) {
-            self.pong = NO_PONG;
-        }
-    }
-
-    /// Says whether a frame is being sent piece by piece: nothing may come between its bytes.
-    pub(crate) fn hold_pong(&mut self, held: bool) {
-        if let Some(next) = &mut self.next_pong {
-            next.held = held;
-            if self.pong == NO_PONG {
-                self.push_next_pong();
-            }
-        }
-    }
-
-    /// Puts the Pong that waits for its turn into the buffer, unless it is held.
-    fn push_next_pong(&mut self) {
-        if let Some(mut next) = self.next_pong.take_if(|next| next.waits && !next.held) {
-            // Masking keys are there: they were for the frame before.
-            let _ = self.push_pong(&next.payload[..usize::from(next.len)], next.masked, false);
-            next.waits = false;
-            self.next_pong = Some(next);
-        }
-    }
-
-    /// Answers a Ping. Of several that come while nothing is consumed, the latest is answered
-    /// (RFC 6455 §5.5.3): it replaces the Pong that waits, if that is the last thing waiting, or follows once
-    /// that one goes out. `held`: a frame is being sent piece by piece.
-    pub(crate) fn push_pong(&mut self, payload: &[u8], masked: bool, held: bool) -> Result<(), SendError> {
-        if held {
-            self.keep_pong(payload, masked, held);
-            return Ok(());
-        }
-        if self.pong != NO_PONG {
-            let start = self.pong as usize;
-            let pong_len = pong_header_len(masked) + usize::from(self.buffer[start + 1] & 0x7f);
-            if start + pong_len < self.buffer.len() {
-                self.keep_pong(payload, masked, held);
-                return Ok(());
-            }
-            self.buffer.truncate(start);
-            self.pong = NO_PONG;
-        }
-        self.push(Frame {
-            fin: true,
-            opcode: Opcode::PONG,
-            payload,
-            masked,
-        })?;
-        self.pong = (self.buffer.len() - payload.len() - pong_header_len(masked)) as u32;
-        Ok(())
-    }
-
-    fn keep_pong(&mut self, payload: &[u8], masked: bool, held: bool) {
-        let next = self.next_pong.get_or_insert_with(|| {
-            Box::new(Pong {
-                payload: [0; MAX_CONTROL_BYTES],
-                len: 0,
-                masked,
-                waits: true,
-                held,
-            })
-        });
-        next.payload[..payload.len()].copy_from_slice(payload);
-        next.len = payload.len() as u8;
-        next.waits = true;
-        next.held = held;
-    }
-
-    /// Drops the Pong that has not been put into the buffer: none is owed after the peer's Close.
-    pub(crate) fn forget_next_pong(&mut self) {
-        if let Some(next) = &mut self.next_pong {
-            next.waits = false;
-        }
-    }
-
     #[inline]
     fn make_room(&mut self, n: usize) {
         if self.buffer.capacity() - self.buffer.len() < n {
@@ -387,6 +383,7 @@ impl Default for Outbox {
 /// A frame to send.
 pub(crate) struct Frame<'a> {
     pub(crate) fin: bool,
+    pub(crate) rsv: Rsv,
     pub(crate) opcode: Opcode,
     pub(crate) payload: &'a [u8],
     pub(crate) masked: bool,

@@ -1,0 +1,218 @@
+//! Compressed messages: any octets behind RSV1 have one outcome, however the stream is cut and whether messages are lent
+//! whole or in pieces, within the limits; and what our sender makes of them comes back as it was.
+//!
+//! Behind the options, the stream is a list of fragments: an octet of flags, one of length, and that many octets.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ws_proto::deflate::{Parameters, Pool, Settings};
+use ws_proto::frame::{Header, Opcode, Rsv};
+use ws_proto::mask::MaskingKey;
+use ws_proto::{CloseCode, Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role};
+use ws_proto_fuzz::Case;
+
+fuzz_target!(|data: &[u8]| {
+    let Some(case) = Case::new(data) else { return };
+    let fragments = Fragment::all(case.stream);
+    let framed = frames(role(&case), &fragments);
+    let mut given = case;
+    given.stream = &framed;
+    assert_one_outcome(&given);
+
+    let (sent, expected) = send(&case, &fragments);
+    let mut given = case;
+    given.stream = &sent;
+    let (messages, failed) = assert_one_outcome(&given);
+    if !case.option(2) {
+        assert_eq!(failed, None);
+        assert!(messages == expected, "as they were sent");
+    }
+});
+
+fn role(case: &Case<'_>) -> Role {
+    if case.option(0) {
+        Role::Client
+    } else {
+        Role::Server
+    }
+}
+
+fn config(case: &Case<'_>, pieces: bool) -> Config {
+    let mut config = Config::default();
+    config.pieces = pieces;
+    config.deflate = Some(Parameters {
+        server_no_context_takeover: case.option(1),
+        client_no_context_takeover: case.option(1),
+        server_max_window_bits: case.option(3).then_some(9),
+        client_max_window_bits: case.option(3).then_some(9),
+    });
+    if case.option(2) {
+        config.limits.max_message_bytes = 300;
+    }
+    config
+}
+
+// ---- what goes in ----
+
+struct Fragment<'a> {
+    /// Of the message, if it is the first one.
+    text: bool,
+    compressed: bool,
+    fin: bool,
+    /// Whether a Ping goes before it.
+    ping: bool,
+    octets: &'a [u8],
+}
+
+impl<'a> Fragment<'a> {
+    fn all(mut rest: &'a [u8]) -> Vec<Self> {
+        let mut all = Vec::new();
+        while let Some((&[flags, len], behind)) = rest.split_first_chunk() {
+            let (octets, behind) = behind.split_at(usize::from(len).min(behind.len()));
+            all.push(Self {
+                text: flags & 1 != 0,
+                compressed: flags & 2 == 0,
+                fin: flags & 4 == 0,
+                ping: flags & 8 != 0,
+                octets,
+            });
+            rest = behind;
+        }
+        all
+    }
+}
+
+/// Right frames with these octets, for this receiver.
+fn frames(receiver: Role, fragments: &[Fragment<'_>]) -> Vec<u8> {
+    let (mut stream, mut goes_on) = (Vec::new(), false);
+    let mut push = |fin: bool, rsv, opcode, octets: &[u8]| {
+        let key = (receiver == Role::Server).then_some(MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]));
+        let header = Header {
+            fin,
+            rsv,
+            key,
+            ..Header::new(opcode, octets.len() as u64)
+        };
+        let start = stream.len() + header.encode().len();
+        stream.extend_from_slice(&header.encode());
+        stream.extend_from_slice(octets);
+        key.unwrap_or_default().apply(&mut stream[start..]);
+    };
+    for fragment in fragments {
+        if fragment.ping {
+            push(true, Rsv::NONE, Opcode::PING, b"p");
+        }
+        let opcode = match (goes_on, fragment.text) {
+            (true, _) => Opcode::CONTINUATION,
+            (false, true) => Opcode::TEXT,
+            (false, false) => Opcode::BINARY,
+        };
+        let rsv = if fragment.compressed && !goes_on {
+            Rsv::RSV1
+        } else {
+            Rsv::NONE
+        };
+        push(fragment.fin, rsv, opcode, fragment.octets);
+        goes_on = !fragment.fin;
+    }
+    stream
+}
+
+type Message = (Opcode, Vec<u8>);
+
+/// The fragments as our sender sends them, to a receiver in the case's role, and the messages that they make.
+fn send(case: &Case<'_>, fragments: &[Fragment<'_>]) -> (Vec<u8>, Vec<Message>) {
+    let sender = match role(case) {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    };
+    let mut settings = Settings::default();
+    settings.min_bytes = 0;
+    settings.level = if case.option(5) { 1 } else { 6 };
+    settings.mem_level = if case.option(6) { 1 } else { 8 };
+    let mut outbox = Outbox::client([5; 16]);
+    outbox.set_pool(Pool::new(settings));
+    outbox.set_max_bytes(u32::MAX);
+    let mut connection = Connection::new(sender, &config(case, false));
+    let (mut sent, mut messages, mut begun) = (Vec::new(), Vec::new(), None::<Vec<u8>>);
+    for fragment in fragments {
+        let (octets, fin) = (fragment.octets, fragment.fin);
+        connection.set_compression(fragment.compressed);
+        let result = match (&mut begun, fin) {
+            (None, true) => connection.send_binary(octets, &mut outbox),
+            (None, false) => connection.begin_message(MessageKind::Binary, octets, &mut outbox),
+            (Some(_), true) => connection.finish_message(octets, &mut outbox),
+            (Some(_), false) => connection.continue_message(octets, &mut outbox),
+        };
+        result.expect("it is open, and not full");
+        let mut message = begun.take().unwrap_or_default();
+        message.extend_from_slice(octets);
+        if fin {
+            messages.push((Opcode::BINARY, message));
+        } else {
+            begun = Some(message);
+        }
+        // The transport takes a part of it.
+        let n = outbox.len() - outbox.len().min(usize::from(fragment.ping));
+        sent.extend_from_slice(&outbox.bytes()[..n]);
+        outbox.consume(n);
+    }
+    sent.extend_from_slice(outbox.bytes());
+    (sent, messages)
+}
+
+// ---- what comes out ----
+
+fn assert_one_outcome(case: &Case<'_>) -> (Vec<Message>, Option<CloseCode>) {
+    let whole = case.assert_equal_however_cut(|reads| run(case, reads, false));
+    let in_pieces = case.assert_equal_however_cut(|reads| run(case, reads, true));
+    assert_eq!(whole, in_pieces, "whole and in pieces");
+    whole
+}
+
+/// The messages, put together, and the code that the connection failed with.
+fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> (Vec<Message>, Option<CloseCode>) {
+    let config = config(case, pieces);
+    let most = config.limits.max_message_bytes as usize;
+    let mut connection = Connection::new(role(case), &config);
+    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([5; 16]));
+    if case.option(4) {
+        outbox.set_pool(Pool::default());
+    }
+    let (mut messages, mut failed, mut message) = (Vec::new(), None, Vec::new());
+    for read in reads {
+        let mut bytes = read.to_vec();
+        let mut input = Input::new(&mut bytes[..], &mut inbox);
+        loop {
+            match connection.receive(&mut input, &mut outbox) {
+                Ok(true) => {
+                    let (opcode, piece) = match input.event() {
+                        Event::Text(text) => {
+                            assert!(std::str::from_utf8(text.as_bytes()).is_ok(), "a str is UTF-8");
+                            (Opcode::TEXT, text.as_bytes())
+                        }
+                        Event::Binary(data) => (Opcode::BINARY, data),
+                        Event::Ping(_) => continue,
+                        other => panic!("{other:?}"),
+                    };
+                    assert!(input.is_message_end() || (pieces && !piece.is_empty()));
+                    message.extend_from_slice(piece);
+                    assert!(message.len() <= most, "over the limit");
+                    if input.is_message_end() {
+                        messages.push((opcode, std::mem::take(&mut message)));
+                    }
+                }
+                Ok(false) => break assert_eq!(input.remaining(), 0),
+                Err(violation) => {
+                    assert_eq!(failed, None, "reported once");
+                    failed = Some(violation.close_code());
+                }
+            }
+        }
+        assert!(inbox.len() <= most + 125);
+        inbox.release();
+        outbox.consume(usize::MAX);
+        outbox.release();
+    }
+    (messages, failed)
+}

@@ -1,0 +1,121 @@
+//! Compressed messages, in and out (RFC 7692 §6, §7.2).
+
+use super::message::{Fault, Piece};
+use super::options::Options;
+use super::{Connection, Limits};
+use crate::error::{SendError, Violation};
+use crate::inbox::{Inbox, InflateLimits};
+use crate::input::{Cursor, Found, Place};
+use crate::outbox::{Compression, Frame, Outbox};
+
+impl Connection {
+    /// Turns the compression of messages that are sent from now on off or on again, for each message if need be: off for
+    /// those that hold a secret beside something that others can choose (RFC 7692 §8), or are compressed already.
+    ///
+    /// It is on from the beginning if permessage-deflate was agreed on. Without that, or if the window agreed on is one of
+    /// 256 bytes, which our compressor cannot keep to, it stays off. A message that was begun goes on as it began.
+    pub fn set_compression(&mut self, on: bool) {
+        let can =
+            self.options.has(Options::DEFLATE) && self.window_bits >= crate::deflate::MIN_COMPRESSOR_BITS;
+        self.options = self.options.with(Options::COMPRESSES, on && can);
+    }
+
+    /// Whether messages are compressed as they are sent, if they are not too short.
+    pub fn compression(&self) -> bool {
+        self.options.has(Options::COMPRESSES)
+    }
+
+    /// Payload data of a compressed message. It is inflated into the inbox.
+    pub(super) fn compressed_data(
+        &mut self,
+        bytes: &mut [u8],
+        piece: Piece,
+        fin: bool,
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> Result<Found, Fault> {
+        let Piece { range, key, last } = piece;
+        let octets = &mut bytes[range.clone()];
+        key.unwrap_or_default().apply(octets); // zero changes nothing
+        let mut ends = last && fin;
+        // A message without any octets is empty, and does not touch what inflates the others.
+        let mut inflater = None;
+        if !octets.is_empty() || outbox.inflater().is_some() {
+            inflater = Some(outbox.take_inflater(self.options.has(Options::PEER_TAKES_OVER)));
+        }
+        if let Some(inflater) = &mut inflater
+            && !octets.is_empty()
+        {
+            let limits = self.inflate_limits(ends);
+            let (taken, produced) = inbox
+                .inflate(inflater, octets, limits)
+                .map_err(|violation| (violation, range.end))?;
+            self.received += produced;
+            let left = octets.len() - taken;
+            if left > 0 {
+                // Enough for a piece. What was not taken is looked at again, and is to be as it was.
+                let key = key.map(|key| key.advanced(taken as u64));
+                key.unwrap_or_default().apply(&mut octets[taken..]);
+                self.decoder.give_back(left as u64, key);
+                cursor.start -= left;
+                ends = false;
+            }
+        }
+        if let Some(mut inflater) = inflater {
+            if ends && !inflater.is_untouched() {
+                inflater.finish().map_err(|violation| (violation, range.end))?;
+            }
+            outbox.put_inflater(inflater);
+        }
+        if ends {
+            self.received = 0;
+            if !inbox.may_end() {
+                return Err((Violation::InvalidUtf8, range.end));
+            }
+        }
+        let lends = ends || (self.lends_pieces() && inbox.has_piece());
+        if !lends {
+            return Ok(Found::Nothing);
+        }
+        cursor.goes_on = !ends;
+        inbox.lend_message();
+        Ok(Found::message(self.receives_text(), Place::Inbox))
+    }
+
+    /// `ends`: whether the message ends with the octets at hand.
+    fn inflate_limits(&self, ends: bool) -> InflateLimits {
+        InflateLimits {
+            room: self.max_message_bytes - self.received,
+            max_ratio: self.max_inflate_ratio,
+            ratio_free_bytes: Limits::RATIO_FREE_BYTES,
+            pieces: self.lends_pieces(),
+            remember: self.options.has(Options::PEER_TAKES_OVER) || self.lends_pieces() || !ends,
+        }
+    }
+
+    /// Whether a message of so many bytes is compressed.
+    #[inline]
+    pub(super) fn compresses(&self, len: usize, outbox: &Outbox) -> bool {
+        self.options.has(Options::COMPRESSES) && len >= outbox.settings().min_bytes as usize
+    }
+
+    /// Sends a message, or a fragment of one, compressed.
+    pub(super) fn push_compressed(
+        &self,
+        frame: Frame<'_>,
+        whole: bool,
+        outbox: &mut Outbox,
+    ) -> Result<(), SendError> {
+        let takes_over = self.options.has(Options::TAKES_OVER);
+        outbox.push_compressed(
+            frame,
+            Compression {
+                window_bits: self.window_bits,
+                takes_over,
+                // The peer's window holds all compressed messages: one that went into ours has to go there.
+                may_be_plain: whole && !takes_over,
+            },
+        )
+    }
+}

@@ -1,0 +1,249 @@
+//! Decompression of messages, step by step (RFC 7692 §7.2.2).
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use crate::error::Violation;
+
+/// The sender drops these four octets from the end of a message (RFC 7692 §7.2.1).
+pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// Most bytes that a match can lie behind (RFC 1951 §3.2.5).
+const WINDOW_BYTES: usize = 32 << 10;
+
+/// What a final block (BFINAL) costs of the credit that a peer earns by other octets.
+const FINAL_BLOCK_OCTETS: u32 = 64;
+const MOST_FINAL_BLOCKS: u32 = 64;
+
+/// Inflates the messages of a connection, or of many that do not take over contexts.
+pub(crate) struct Inflater {
+    inflate: Inflate,
+    window: Window,
+    /// Octets of the message so far.
+    compressed: u64,
+    /// Bytes that they were inflated to.
+    inflated: u64,
+    /// Octets that may still be spent on final blocks.
+    credit: u32,
+    /// A final block (BFINAL) has just ended, and nothing came behind it.
+    at_end: bool,
+    /// Whether messages may refer to those before them.
+    takes_over: bool,
+}
+
+/// What one step did.
+pub(crate) struct Step {
+    /// How many octets it took.
+    pub(crate) taken: usize,
+    /// How many bytes it made of them, and of those taken before.
+    pub(crate) produced: usize,
+    /// Whether a final block (BFINAL) ended here: call [`Inflater::restart`].
+    pub(crate) final_block: bool,
+    /// Whether what comes behind these bytes is no DEFLATE data.
+    pub(crate) failed: bool,
+}
+
+impl Inflater {
+    pub(crate) fn new() -> Self {
+        Self {
+            // What a window smaller than 32 KiB would save, `zlib-rs` allocates anyway.
+            inflate: Inflate::new(false, 15),
+            window: Window::default(),
+            compressed: 0,
+            inflated: 0,
+            credit: 0,
+            at_end: false,
+            takes_over: false,
+        }
+    }
+
+    /// Begins with an empty window, for messages that take over contexts or not.
+    pub(crate) fn reset(&mut self, takes_over: bool) {
+        self.inflate.reset(false);
+        self.window.clear();
+        (self.compressed, self.inflated, self.at_end) = (0, 0, false);
+        // Without context that is for one message, which has little to load.
+        let blocks = if takes_over { MOST_FINAL_BLOCKS } else { 4 };
+        (self.credit, self.takes_over) = (blocks * FINAL_BLOCK_OCTETS, takes_over);
+    }
+
+    /// Whether something in it will be needed: the context, or a message that is not complete.
+    pub(crate) fn has_context(&self) -> bool {
+        self.takes_over || self.compressed > 0
+    }
+
+    pub(crate) fn takes_over(&self) -> bool {
+        self.takes_over
+    }
+
+    /// Inflates octets of the message into the front of `to`, until they are used up or `to` is full.
+    pub(crate) fn step(&mut self, octets: &[u8], to: &mut [u8]) -> Step {
+        self.at_end &= octets.is_empty();
+        let (taken, produced) = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self.inflate.decompress(octets, to, InflateFlush::NoFlush);
+        let (taken, produced) = (
+            self.inflate.total_in() - taken,
+            self.inflate.total_out() - produced,
+        );
+        self.compressed += taken;
+        self.add_credit(taken);
+        self.inflated += produced;
+        Step {
+            taken: taken as usize,
+            produced: produced as usize,
+            final_block: status == Ok(Status::StreamEnd),
+            failed: status.is_err(),
+        }
+    }
+
+    /// Keeps what the next blocks may refer to. To be told of all bytes of a message that goes on, or is taken over.
+    pub(crate) fn remember(&mut self, inflated: &[u8]) {
+        self.window.push(inflated);
+    }
+
+    /// Goes on behind a final block. It ends neither the message nor the window (RFC 7692 §7.2.3.4).
+    pub(crate) fn restart(&mut self) -> Result<(), Violation> {
+        // That costs a copy of the window, and the peer as little as ten bits.
+        let credit = self.credit.checked_sub(FINAL_BLOCK_OCTETS);
+        self.credit = credit.ok_or(Violation::TooManyFinalBlocks)?;
+        self.load_window();
+        self.at_end = true;
+        Ok(())
+    }
+
+    fn add_credit(&mut self, octets: u64) {
+        self.credit = u64::from(self.credit)
+            .saturating_add(octets)
+            .min(u64::from(MOST_FINAL_BLOCKS * FINAL_BLOCK_OCTETS)) as u32;
+    }
+
+    fn load_window(&mut self) {
+        self.inflate.reset(false);
+        for part in self.window.parts() {
+            // It is refused only where a zlib header names another one. There is none.
+            let _ = self.inflate.set_dictionary(part);
+        }
+    }
+
+    /// Whether the message has no octets so far. It is empty then, and nothing of it went through the inflater.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.compressed == 0
+    }
+
+    /// Whether the message has more than `free` bytes, and more for each of its octets so far than `ratio`.
+    pub(crate) fn exceeds(&self, ratio: u16, free: u64) -> bool {
+        self.inflated > free && self.inflated > self.compressed.saturating_mul(u64::from(ratio))
+    }
+
+    /// Ends the message: its octets and the four that were dropped have to end at the end of a block.
+    pub(crate) fn finish(&mut self) -> Result<(), Violation> {
+        (self.compressed, self.inflated) = (0, 0);
+        self.add_credit(u64::from(FINAL_BLOCK_OCTETS)); // one for each message
+        // What ends in a final block needs no more: the octet behind it, which makes room for the four, may be missing.
+        if core::mem::take(&mut self.at_end) {
+            return Ok(());
+        }
+        // They are the length of the empty stored block whose first three bits end the message. They give no bytes, and a
+        // decoder that stops between blocks takes exactly them. Whatever else it waited for, it would take the fifth too.
+        let [a, b, c, d] = TAIL;
+        let ends = matches!(self.skip_to_next_block([a, b, c, d, 0]), Some((4, _)))
+            // A block can end inside the last of them. Then another empty one is none. A final one ends the octet, too.
+            && matches!(
+                self.skip_to_next_block([0, a, b, c, d]),
+                Some((5, Status::Ok) | (0, Status::StreamEnd))
+            );
+        if ends {
+            Ok(())
+        } else {
+            Err(Violation::InvalidDeflate)
+        }
+    }
+
+    /// Takes octets up to the end of a block: how many, if they give no bytes.
+    fn skip_to_next_block(&mut self, octets: [u8; 5]) -> Option<(u64, Status)> {
+        let (taken, produced) = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self.inflate.decompress(&octets, &mut [0; 8], InflateFlush::Block);
+        (self.inflate.total_out() == produced).then_some((self.inflate.total_in() - taken, status.ok()?))
+    }
+
+    /// What later messages may refer to, the oldest byte first.
+    pub(crate) fn window(&self) -> [&[u8]; 2] {
+        self.window.parts()
+    }
+
+    /// Goes on behind these bytes, with the next message.
+    pub(crate) fn resume(&mut self, window: &[u8]) {
+        self.reset(true);
+        self.remember(window);
+        self.load_window();
+    }
+}
+
+// After a panic nothing of it is used again that was not reset, as after a violation.
+impl UnwindSafe for Inflater {}
+impl RefUnwindSafe for Inflater {}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("compressed", &self.compressed)
+            .field("inflated", &self.inflated)
+            .field("takes_over", &self.takes_over)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The latest 32 KiB that were inflated. `zlib-rs` keeps them too, but loses them behind a final block, and does not
+/// give them out.
+#[derive(Default)]
+struct Window {
+    /// A ring once it is full.
+    bytes: Vec<u8>,
+    /// Where the oldest byte is.
+    start: usize,
+}
+
+impl Window {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.start = 0;
+    }
+
+    fn push(&mut self, new: &[u8]) {
+        let new = &new[new.len().saturating_sub(WINDOW_BYTES)..];
+        let (fills, rest) = new.split_at(new.len().min(WINDOW_BYTES - self.bytes.len()));
+        self.bytes.extend_from_slice(fills);
+        let (end, wraps) = rest.split_at(rest.len().min(self.bytes.len() - self.start));
+        self.bytes[self.start..self.start + end.len()].copy_from_slice(end);
+        self.bytes[..wraps.len()].copy_from_slice(wraps);
+        self.start = (self.start + rest.len()) % WINDOW_BYTES;
+    }
+
+    fn parts(&self) -> [&[u8]; 2] {
+        let (newer, older) = self.bytes.split_at(self.start);
+        [older, newer]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_window_is_the_end_of_all_that_was_pushed(lens in prop::collection::vec(0usize..40_000, 0..12)) {
+            let mut window = Window::default();
+            let mut all = Vec::new();
+            for len in lens {
+                let new: Vec<u8> = (all.len()..all.len() + len).map(|i| (i % 251) as u8).collect();
+                window.push(&new);
+                all.extend(new);
+            }
+            prop_assert_eq!(window.parts().concat(), &all[all.len().saturating_sub(WINDOW_BYTES)..]);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Bytes of a compressed message: inflated into the inbox.
+
+use super::{Content, Inbox};
+use crate::deflate::Inflater;
+use crate::error::Violation;
+
+/// Of a message that is lent in pieces, one is lent once so many bytes are inflated. It has at most little more.
+const PIECE_TO_LEND_BYTES: usize = 16 << 10;
+
+/// Bytes that one step of inflating has room for, at least, below the limit.
+const LEAST_ROOM_BYTES: usize = 512;
+
+/// What inflating has to keep to.
+pub(crate) struct InflateLimits {
+    /// Bytes left of the message.
+    pub(crate) room: u64,
+    /// Most bytes for each octet, once there are more than `ratio_free_bytes`.
+    pub(crate) max_ratio: u16,
+    pub(crate) ratio_free_bytes: u64,
+    /// Whether to stop after a while, to lend what there is.
+    pub(crate) pieces: bool,
+    /// Whether later octets may refer to what is inflated now.
+    pub(crate) remember: bool,
+}
+
+impl Inbox {
+    /// Adds what octets of a compressed message inflate to, validating text: how many of them it took, and how many bytes
+    /// those gave.
+    pub(crate) fn inflate(
+        &mut self,
+        inflater: &mut Inflater,
+        octets: &[u8],
+        limits: InflateLimits,
+    ) -> Result<(usize, u64), Violation> {
+        if self.control_len > 0 {
+            self.drop_control();
+        }
+        let first = self.bytes.len();
+        let (mut taken, mut remembered) = (0, first);
+        loop {
+            let start = self.bytes.len();
+            let left = limits.room - (start - first) as u64;
+            let room = self.room_to_inflate(octets.len() - taken, left);
+            let room = if limits.pieces {
+                room.min(
+                    PIECE_TO_LEND_BYTES
+                        .saturating_sub(start - first)
+                        .max(LEAST_ROOM_BYTES),
+                )
+            } else {
+                room
+            };
+            let step = inflater.step(&octets[taken..], &mut self.bytes.spare()[..room]);
+            self.bytes.add_spare(step.produced);
+            taken += step.taken;
+            let is_full = step.produced == room;
+            let exceeds = step.produced as u64 > left;
+            // What comes first in the message fails it, however the octets are cut: text within the limit, the limit, and
+            // what could not be inflated.
+            if self.content == Content::Text {
+                let within = self.bytes.len() - usize::from(exceeds);
+                let fed = self.validator.feed(&self.bytes[start..within]);
+                fed.map_err(|_| Violation::InvalidUtf8)?;
+            }
+            if exceeds {
+                return Err(Violation::MessageTooBig);
+            }
+            if inflater.exceeds(limits.max_ratio, limits.ratio_free_bytes) {
+                return Err(Violation::InflateRatio);
+            }
+            let is_stuck = !is_full && step.taken == 0 && taken < octets.len() && !step.final_block;
+            if step.failed || is_stuck {
+                return Err(Violation::InvalidDeflate);
+            }
+            if step.final_block {
+                inflater.remember(&self.bytes[remembered..]);
+                remembered = self.bytes.len();
+                inflater.restart()?;
+            }
+            let is_enough = limits.pieces && self.bytes.len() - first >= PIECE_TO_LEND_BYTES;
+            if (taken == octets.len() && !is_full) || (taken < octets.len() && is_enough) {
+                break;
+            }
+        }
+        if limits.remember {
+            inflater.remember(&self.bytes[remembered..]);
+        }
+        Ok((taken, (self.bytes.len() - first) as u64))
+    }
+
+    /// Room for the next step of inflating so many octets, `left` bytes below the limit: one more than that, to tell that
+    /// it is exceeded. The capacity doubles, but not beyond the limit.
+    fn room_to_inflate(&mut self, octets: usize, left: u64) -> usize {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(1);
+        let least = octets
+            .saturating_mul(4)
+            .clamp(LEAST_ROOM_BYTES, PIECE_TO_LEND_BYTES)
+            .min(most);
+        let len = self.bytes.len();
+        if self.bytes.capacity() - len < least {
+            self.bytes.reserve_exact(len.clamp(least, most));
+        }
+        self.bytes.spare().len().min(most)
+    }
+
+    /// Whether there is something to lend of a message that goes on.
+    pub(crate) fn has_piece(&self) -> bool {
+        self.message_len() > self.cut_len()
+    }
+}

@@ -1,0 +1,90 @@
+//! Bytes on the heap that grow, with all of their memory initialised: what is spare can be lent to be written to.
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+
+/// Like a `Vec<u8>`, whose spare memory safe code cannot write to without filling it first, each time.
+#[derive(Default)]
+pub(crate) struct Store {
+    memory: Option<Box<[u8]>>,
+    len: usize,
+}
+
+impl Store {
+    pub(crate) const fn new() -> Self {
+        Self { memory: None, len: 0 }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.memory.as_ref().map_or(0, |memory| memory.len())
+    }
+
+    /// Makes room for exactly `n` bytes more than there are.
+    pub(crate) fn reserve_exact(&mut self, n: usize) {
+        let mut memory = self.memory.take().unwrap_or_default().into_vec();
+        memory.reserve_exact((self.len + n).saturating_sub(memory.len()));
+        memory.resize(memory.capacity(), 0);
+        self.memory = Some(memory.into_boxed_slice());
+    }
+
+    /// The memory behind the bytes.
+    pub(crate) fn spare(&mut self) -> &mut [u8] {
+        match &mut self.memory {
+            Some(memory) => &mut memory[self.len..],
+            None => &mut [],
+        }
+    }
+
+    /// Takes the first `n` bytes of [`spare`](Self::spare) for the next ones.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn add_spare(&mut self, n: usize) {
+        self.len = (self.len + n).min(self.capacity());
+    }
+
+    /// Adds bytes for which there is room.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.spare()[..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Keeps the last `n` bytes only.
+    pub(crate) fn keep_end(&mut self, n: usize) {
+        let start = self.len.saturating_sub(n);
+        if n > 0 && start > 0 {
+            let len = self.len;
+            self.copy_within(start..len, 0);
+        }
+        self.len -= start;
+    }
+}
+
+impl Deref for Store {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.memory {
+            Some(memory) => &memory[..self.len],
+            None => &[],
+        }
+    }
+}
+
+impl DerefMut for Store {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.memory {
+            Some(memory) => &mut memory[..self.len],
+            None => &mut [],
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
