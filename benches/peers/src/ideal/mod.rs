@@ -1,0 +1,148 @@
+//! Straight-line loops, one for each job, with everything that has to be done for it and nothing else: headers checked,
+//! text validated; no control frames, no limits, no errors but a panic, no API.
+
+mod kernel;
+mod receive;
+mod rest;
+mod send;
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
+use crate::contender::{Contender, Entry, Seen};
+use crate::wire::Wire;
+use crate::workloads::{Job, KEY, Receive};
+
+use kernel::{Kernel, Portable};
+#[cfg(target_arch = "x86_64")]
+use wide::Wide;
+
+/// A loop that is compiled for each kernel.
+trait Loop {
+    /// # Safety
+    /// The processor has what the kernel is for.
+    unsafe fn run<K: Kernel>(&mut self, seen: &mut Seen<'_>);
+}
+
+/// Chooses the kernel, once a round.
+struct Chosen<L> {
+    wide: bool,
+    job: L,
+}
+
+impl<L: Loop> Contender for Chosen<L> {
+    fn run(&mut self, seen: &mut Seen<'_>) {
+        #[cfg(target_arch = "x86_64")]
+        if self.wide {
+            // SAFETY: looked for when it was made.
+            return unsafe { run_wide(&mut self.job, seen) };
+        }
+        // SAFETY: every processor has it.
+        unsafe { self.job.run::<Portable>(seen) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+fn run_wide<L: Loop>(job: &mut L, seen: &mut Seen<'_>) {
+    // SAFETY: these are the features that it needs.
+    unsafe { job.run::<Wide>(seen) }
+}
+
+pub fn has_wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("bmi2");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+fn chosen<L: Loop + 'static>(job: L) -> Entry {
+    let wide = has_wide();
+    Ok(Box::new(Chosen { wide, job }))
+}
+
+pub fn ideal(job: &Job) -> Entry {
+    match job {
+        Job::Receive(job) if job.fragmented || job.pieces => chosen(receive::Parts::new(job)),
+        Job::Receive(job) => chosen(receive::Whole::new(job)),
+        Job::Send(job) => chosen(send::Frames::new(job)),
+        Job::Mask(len) => chosen(rest::Mask(vec![0; len + 64], *len)),
+        Job::Validate(text) => chosen(rest::Text::new(text, false)),
+        Job::UnmaskText(text) => chosen(rest::Text::new(text, true)),
+        Job::Handshake(tap) => Ok(Box::new(rest::Handshake::new(tap))),
+    }
+}
+
+/// Less than any contender has to do: a copy of the bytes as they are read, masked if they are, in one pass.
+pub fn copy(job: &Job) -> Entry {
+    match job {
+        Job::Receive(job) => chosen(Copy::new(job)),
+        _ => Err("there is nothing to read"),
+    }
+}
+
+struct Copy {
+    wire: Wire,
+    read: Vec<u8>,
+    /// Where the bytes of a read go: one place again and again, unless a message has to be whole.
+    to: Vec<u8>,
+    bytes: usize,
+    read_bytes: usize,
+    key: u32,
+    messages: u64,
+    payload: u64,
+}
+
+impl Copy {
+    fn new(job: &Receive) -> Self {
+        let whole = if job.pieces { 0 } else { job.longest() };
+        Self {
+            wire: job.wire(),
+            read: job.bytes.to_vec(),
+            to: vec![0; whole.max(job.read_bytes) + job.read_bytes],
+            bytes: job.bytes.len(),
+            read_bytes: job.read_bytes,
+            key: if job.server { u32::from_le_bytes(KEY) } else { 0 },
+            messages: job.messages.len() as u64,
+            payload: job
+                .messages
+                .iter()
+                .map(|message| message.payload.len() as u64)
+                .sum(),
+        }
+    }
+}
+
+impl Loop for Copy {
+    #[inline(always)]
+    unsafe fn run<K: Kernel>(&mut self, seen: &mut Seen<'_>) {
+        let (mut from, mut to) = (0, 0);
+        while from < self.bytes {
+            let n = self.read_bytes.min(self.bytes - from);
+            if self.key == 0 {
+                let n = self.wire.read_into(&mut self.to[to..to + n]);
+                debug_assert!(n > 0);
+            } else {
+                // SAFETY: both have so many bytes.
+                unsafe {
+                    K::copy_xor(
+                        self.read.as_ptr().add(from),
+                        self.to.as_mut_ptr().add(to),
+                        n,
+                        self.key,
+                    )
+                };
+            }
+            std::hint::black_box(&mut self.to);
+            from += n;
+            to += n;
+            if to + self.read_bytes > self.to.len() {
+                to = 0;
+            }
+        }
+        seen.messages += self.messages;
+        seen.bytes += self.payload;
+    }
+}

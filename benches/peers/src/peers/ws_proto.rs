@@ -1,0 +1,140 @@
+//! This crate, by its public API. `Connection::receive` is a call that is not inlined.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use ws_proto::handshake::{Accept, HeadLimits, Server};
+use ws_proto::mask::MaskingKey;
+use ws_proto::utf8::Validator;
+use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
+
+use super::{FLUSH_BYTES, connection, rounds};
+use crate::contender::Entry;
+use crate::wire::Wire;
+use crate::workloads::{Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
+
+const CONNECTION_BYTES: usize = size_of::<Connection>() + size_of::<Inbox>() + size_of::<Outbox>();
+
+pub fn enter(job: &Job) -> Entry {
+    let times = job.messages();
+    match job {
+        Job::Receive(job) => receive(job),
+        Job::Send(job) => send(job),
+        Job::Mask(len) => {
+            let mut bytes = vec![0; *len];
+            rounds(move |seen| {
+                for _ in 0..times {
+                    MaskingKey::new(KEY).apply(black_box(&mut bytes[..]));
+                    seen.message(false, &bytes);
+                }
+            })
+        }
+        Job::Validate(text) => {
+            let text = text.clone();
+            rounds(move |seen| {
+                for _ in 0..times {
+                    let mut validator = Validator::new();
+                    let valid = validator.feed(black_box(&text[..]));
+                    assert!(valid.is_ok() && validator.is_complete());
+                    seen.message(true, &text);
+                }
+            })
+        }
+        Job::UnmaskText(text) => {
+            let mut text = text.clone();
+            rounds(move |seen| {
+                for _ in 0..times {
+                    let mut validator = Validator::new();
+                    let valid = validator.unmask(MaskingKey::new(TEXT_KEY), black_box(&mut text[..]));
+                    assert!(valid.is_ok() && validator.is_complete());
+                    seen.message(true, &text);
+                }
+            })
+        }
+        Job::Handshake(tap) => {
+            let mut wire = Wire::new(Arc::from(REQUEST), REQUEST.len(), tap.clone());
+            let mut buffer = vec![0; 4096];
+            let mut outbox = Outbox::new();
+            rounds(move |seen| {
+                for _ in 0..times {
+                    let n = wire.read_into(&mut buffer);
+                    let mut server = Server::new(HeadLimits::default());
+                    let received = server.receive(&buffer[..n]).expect("a request");
+                    let request = received.head.expect("a whole one").upgrade();
+                    let accepted = request
+                        .expect("an upgrade")
+                        .accept(&Accept::default(), &mut outbox);
+                    assert!(accepted.is_ok());
+                    let written = wire.write_from(outbox.bytes());
+                    outbox.consume(written);
+                    seen.messages += 1;
+                }
+            })
+        }
+    }
+}
+
+/// The readiness loop: one buffer for all connections of a thread.
+fn receive(job: &Receive) -> Entry {
+    let (mut wire, messages, pieces) = (job.wire(), job.messages.len() as u64, job.pieces);
+    let mut config = Config::default();
+    config.pieces = pieces;
+    let role = if job.server { Role::Server } else { Role::Client };
+    let mut state = Connection::new(role, &config);
+    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+    let mut buffer = vec![0; job.read_bytes];
+    connection(CONNECTION_BYTES, buffer.len(), move |seen| {
+        let last = seen.messages + messages;
+        while seen.messages < last {
+            let n = wire.read_into(&mut buffer);
+            let mut input = Input::new(&mut buffer[..n], &mut inbox);
+            while state.receive(&mut input, &mut outbox).expect("no violation") {
+                let (text, payload) = match input.event() {
+                    Event::Text(text) => (true, text.as_bytes()),
+                    Event::Binary(data) => (false, data),
+                    other => panic!("{other:?}"),
+                };
+                if !pieces {
+                    seen.message(text, payload);
+                    continue;
+                }
+                seen.piece(payload);
+                if input.is_message_end() {
+                    seen.end(text);
+                }
+            }
+        }
+    })
+}
+
+fn send(job: &Send) -> Entry {
+    let mut wire = job.wire();
+    let (role, mut outbox) = if job.server {
+        (Role::Server, Outbox::new())
+    } else {
+        (Role::Client, Outbox::client([7; 16]))
+    };
+    let mut state = Connection::new(role, &Config::default());
+    let messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
+    rounds(move |seen| {
+        for message in &messages {
+            let payload = black_box(&message.payload[..]);
+            let sent = if message.text {
+                // SAFETY: the texts of the workloads are text, and looking again is not part of sending.
+                state.send_text(unsafe { str::from_utf8_unchecked(payload) }, &mut outbox)
+            } else {
+                state.send_binary(payload, &mut outbox)
+            };
+            sent.expect("there is room");
+            if outbox.len() >= FLUSH_BYTES {
+                let written = wire.write_from(outbox.bytes());
+                outbox.consume(written);
+            }
+        }
+        if !outbox.is_empty() {
+            let written = wire.write_from(outbox.bytes());
+            outbox.consume(written);
+        }
+        seen.messages += messages.len() as u64;
+    })
+}

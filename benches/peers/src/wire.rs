@@ -1,0 +1,205 @@
+//! The transport of all contenders: bytes in memory that come round again and again, and a place where what is written is
+//! copied, as into a socket, and kept if it is to be checked.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::hint::black_box;
+use std::io::{self, IoSlice, Read, Write};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::ReadBuf;
+
+/// What was written, for a check.
+pub type Tap = Arc<Mutex<Vec<u8>>>;
+
+pub struct Wire {
+    bytes: Arc<[u8]>,
+    at: usize,
+    read_bytes: usize,
+    tap: Option<Tap>,
+}
+
+/// As much as a socket takes at once.
+const SINK_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// Where writes go, over one another.
+    static SINK: RefCell<[u8; SINK_BYTES]> = const { RefCell::new([0; SINK_BYTES]) };
+}
+
+impl Wire {
+    /// A read returns at most `read_bytes`, and never goes over the end of `bytes`: the next one begins anew.
+    pub fn new(bytes: Arc<[u8]>, read_bytes: usize, tap: Option<Tap>) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            read_bytes,
+            tap,
+        }
+    }
+
+    /// As a read from a socket: copies what there is.
+    #[inline]
+    pub fn read_into(&mut self, space: &mut [u8]) -> usize {
+        let n = (self.bytes.len() - self.at).min(self.read_bytes).min(space.len());
+        space[..n].copy_from_slice(&self.bytes[self.at..self.at + n]);
+        self.at += n;
+        if self.at == self.bytes.len() {
+            self.at = 0;
+        }
+        n
+    }
+
+    /// As a write to a socket that takes everything: copies it.
+    #[inline]
+    pub fn write_from(&mut self, bytes: &[u8]) -> usize {
+        SINK.with_borrow_mut(|sink| {
+            for piece in bytes.chunks(SINK_BYTES) {
+                sink[..piece.len()].copy_from_slice(piece);
+                black_box(&mut *sink);
+            }
+        });
+        if let Some(tap) = &self.tap {
+            tap.lock().expect("one thread").extend_from_slice(bytes);
+        }
+        bytes.len()
+    }
+
+    fn write_slices(&mut self, slices: &[IoSlice<'_>]) -> usize {
+        slices.iter().map(|slice| self.write_from(slice)).sum()
+    }
+}
+
+/// What a future gives that need not wait: the wire is always ready.
+#[inline]
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("waits for something that is not the wire"),
+    }
+}
+
+impl Read for Wire {
+    #[inline]
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        Ok(self.read_into(space))
+    }
+}
+
+impl Write for Wire {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.write_from(bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(self.write_slices(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tokio::io::AsyncRead for Wire {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // No byte is initialised twice: a socket would not do that either.
+        let n = (self.bytes.len() - self.at)
+            .min(self.read_bytes)
+            .min(space.remaining());
+        space.put_slice(&self.bytes[self.at..self.at + n]);
+        self.at = if self.at + n == self.bytes.len() {
+            0
+        } else {
+            self.at + n
+        };
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl tokio::io::AsyncWrite for Wire {
+    #[inline]
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(self.write_from(bytes)))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(self.write_slices(slices)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl futures_util::io::AsyncRead for Wire {
+    #[inline]
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(self.read_into(space)))
+    }
+}
+
+impl futures_util::io::AsyncWrite for Wire {
+    #[inline]
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(self.write_from(bytes)))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(self.write_slices(slices)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl wtx::stream::StreamReader for Wire {
+    #[inline]
+    async fn read(&mut self, space: &mut [u8]) -> wtx::Result<usize> {
+        Ok(self.read_into(space))
+    }
+}
+
+impl wtx::stream::StreamWriter for Wire {
+    #[inline]
+    async fn write_all(&mut self, bytes: &[u8]) -> wtx::Result<()> {
+        self.write_from(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    async fn write_all_vectored(&mut self, slices: &[&[u8]]) -> wtx::Result<()> {
+        for slice in slices {
+            self.write_from(slice);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,382 @@
+//! The jobs: which messages, in which bytes, read how.
+
+use std::sync::Arc;
+
+use ws_proto::frame::{Header, Opcode};
+use ws_proto::mask::MaskingKey;
+
+use crate::wire::{Tap, Wire};
+
+pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Swaps characters of [`Content::Mixed`] for others, so that masked text is text, too.
+pub const TEXT_KEY: [u8; 4] = [1; 4];
+
+/// Payload of a round, unless one message has more.
+const ROUND_BYTES: usize = 64 << 10;
+
+/// Messages of a round of short ones.
+const MOST_MESSAGES: usize = 1024;
+
+pub const FRAGMENT_BYTES: usize = 4 << 10;
+
+/// A browser's request.
+pub const REQUEST: &[u8] = b"GET /chat?room=lobby&lang=en HTTP/1.1\r\n\
+    Host: server.example.com:9001\r\n\
+    Connection: Upgrade\r\n\
+    Pragma: no-cache\r\n\
+    Cache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://server.example.com:9001\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-GB,en;q=0.9,de-DE;q=0.8,de;q=0.7\r\n\
+    Cookie: session=0123456789abcdef0123456789abcdef; theme=light; tz=Europe%2FVienna\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+pub struct Workload {
+    /// One plot: workloads that differ in the case alone.
+    pub group: String,
+    pub case: String,
+    pub job: Job,
+}
+
+pub struct Message {
+    pub text: bool,
+    pub payload: Vec<u8>,
+}
+
+impl Message {
+    pub fn copy(&self) -> Self {
+        Self {
+            text: self.text,
+            payload: self.payload.clone(),
+        }
+    }
+}
+
+pub enum Job {
+    Receive(Receive),
+    Send(Send),
+    /// Masks so many bytes in place.
+    Mask(usize),
+    /// Validates text.
+    Validate(Vec<u8>),
+    /// Unmasks text with [`TEXT_KEY`] and validates it.
+    UnmaskText(Vec<u8>),
+    Handshake(MaybeTap),
+}
+
+pub struct Receive {
+    pub server: bool,
+    pub messages: Vec<Message>,
+    pub bytes: Arc<[u8]>,
+    pub read_bytes: usize,
+    pub fragmented: bool,
+    /// Whether messages may be shown piece by piece.
+    pub pieces: bool,
+}
+
+pub struct Send {
+    pub server: bool,
+    pub messages: Vec<Message>,
+    pub tap: MaybeTap,
+}
+
+/// Where to write, if somebody looks.
+pub type MaybeTap = Option<Tap>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    Binary,
+    Ascii,
+    Mixed,
+}
+
+impl Content {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Ascii => "ascii",
+            Self::Mixed => "utf8",
+        }
+    }
+
+    pub fn message(self, len: usize) -> Message {
+        let characters: &[&str] = match self {
+            Self::Binary => &[],
+            Self::Ascii => &["q", "u", "i", "c", "k", " "],
+            Self::Mixed => &["a", "é", "世", "b", "界", " ", "😀"],
+        };
+        let mut payload = Vec::with_capacity(len);
+        for character in characters.iter().cycle() {
+            if payload.len() + character.len() > len {
+                break;
+            }
+            payload.extend_from_slice(character.as_bytes());
+        }
+        let rest = (payload.len()..len).map(|i| match self {
+            Self::Binary => (i * 151 >> 2) as u8,
+            _ => b'.',
+        });
+        payload.extend(rest.collect::<Vec<_>>());
+        Message {
+            text: self != Self::Binary,
+            payload,
+        }
+    }
+}
+
+impl Receive {
+    pub fn wire(&self) -> Wire {
+        Wire::new(self.bytes.clone(), self.read_bytes, None)
+    }
+
+    pub fn longest(&self) -> usize {
+        self.messages
+            .iter()
+            .map(|message| message.payload.len())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The messages are all of one kind.
+    pub fn is_text(&self) -> bool {
+        self.messages[0].text
+    }
+}
+
+impl Send {
+    /// There is nothing to read.
+    pub fn wire(&self) -> Wire {
+        Wire::new(Arc::from([]), 0, self.tap.clone())
+    }
+}
+
+impl Job {
+    /// How many messages a round has.
+    pub fn messages(&self) -> usize {
+        match self {
+            Self::Receive(receive) => receive.messages.len(),
+            Self::Send(send) => send.messages.len(),
+            Self::Mask(len) => (ROUND_BYTES / len).max(1),
+            Self::Validate(text) | Self::UnmaskText(text) => (ROUND_BYTES / text.len()).max(1),
+            Self::Handshake(_) => 64,
+        }
+    }
+
+    /// What a kernel shows, again and again: masked, and then as it was; or the text.
+    pub fn kernel_results(&self) -> Vec<Message> {
+        let masked = |bytes: &[u8], key: [u8; 4]| {
+            let octets = bytes.iter().zip(key.iter().cycle());
+            octets.map(|(octet, key)| octet ^ key).collect()
+        };
+        let (text, payloads) = match self {
+            Self::Mask(len) => (false, vec![masked(&vec![0; *len], KEY), vec![0; *len]]),
+            Self::Validate(text) => (true, vec![text.clone()]),
+            Self::UnmaskText(text) => (true, vec![masked(text, TEXT_KEY), text.clone()]),
+            _ => return Vec::new(),
+        };
+        payloads
+            .into_iter()
+            .map(|payload| Message { text, payload })
+            .collect()
+    }
+}
+
+fn many(content: Content, len: usize) -> Vec<Message> {
+    let count = (ROUND_BYTES / len).clamp(1, MOST_MESSAGES);
+    (0..count).map(|_| content.message(len)).collect()
+}
+
+/// Six in ten up to 64 bytes, three up to 125, one up to 1 KiB.
+fn blend(content: Content) -> Vec<Message> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |n: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % n) as usize
+    };
+    let mut len = || match below(10) {
+        0..6 => 4 + below(61),
+        6..9 => 65 + below(61),
+        _ => 126 + below(899),
+    };
+    (0..512).map(|_| content.message(len())).collect()
+}
+
+/// The bytes of messages, in one frame each or in fragments.
+fn encode(server: bool, messages: &[Message], fragment_bytes: usize) -> Vec<u8> {
+    let key = server.then(|| MaskingKey::new(KEY));
+    let mut bytes = Vec::new();
+    for message in messages {
+        let mut opcode = if message.text {
+            Opcode::TEXT
+        } else {
+            Opcode::BINARY
+        };
+        let mut fragments = message.payload.chunks(fragment_bytes).peekable();
+        while let Some(fragment) = fragments.next() {
+            let mut header = Header::new(opcode, fragment.len() as u64);
+            header.fin = fragments.peek().is_none();
+            header.key = key;
+            bytes.extend_from_slice(&header.encode());
+            let start = bytes.len();
+            bytes.extend_from_slice(fragment);
+            key.unwrap_or_default().apply(&mut bytes[start..]);
+            opcode = Opcode::CONTINUATION;
+        }
+    }
+    bytes
+}
+
+fn receive(server: bool, messages: Vec<Message>, read_bytes: usize) -> Receive {
+    Receive {
+        server,
+        bytes: encode(server, &messages, usize::MAX).into(),
+        messages,
+        read_bytes,
+        fragmented: false,
+        pieces: false,
+    }
+}
+
+const READ: usize = 16 << 10;
+const LONG_READ: usize = 64 << 10;
+
+/// All of them, in the order of the tables.
+pub fn all(tap: &MaybeTap) -> Vec<Workload> {
+    let mut all = Vec::new();
+    let mut add = |group: &str, case: String, job: Job| {
+        all.push(Workload {
+            group: group.into(),
+            case,
+            job,
+        });
+    };
+    for (server, role) in [(true, "server"), (false, "client")] {
+        for content in [Content::Binary, Content::Ascii, Content::Mixed] {
+            if !server && content == Content::Ascii {
+                continue;
+            }
+            let sizes: &[usize] = match content {
+                Content::Binary => &[8, 32, 64, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20],
+                _ => &[8, 32, 125, 1 << 10, 4 << 10, 1 << 20],
+            };
+            let group = format!("receive {role} {}", content.name());
+            for &len in sizes {
+                add(
+                    &group,
+                    size(len),
+                    Job::Receive(receive(server, many(content, len), READ)),
+                );
+            }
+            add(
+                &group,
+                "blend".into(),
+                Job::Receive(receive(server, blend(content), READ)),
+            );
+            if server {
+                let group = format!("{group} 64K reads");
+                for &len in sizes.iter().filter(|&&len| len >= 1 << 10) {
+                    add(
+                        &group,
+                        size(len),
+                        Job::Receive(receive(server, many(content, len), LONG_READ)),
+                    );
+                }
+            }
+        }
+    }
+    for content in [Content::Binary, Content::Mixed] {
+        for pieces in [false, true] {
+            let how = if pieces { "pieces" } else { "whole" };
+            let group = format!("receive 1M {how}");
+            for (fragmented, cut) in [(false, "one frame"), (true, "4K fragments")] {
+                let messages = many(content, 1 << 20);
+                let fragment_bytes = if fragmented { FRAGMENT_BYTES } else { usize::MAX };
+                let job = Receive {
+                    bytes: encode(true, &messages, fragment_bytes).into(),
+                    fragmented,
+                    pieces,
+                    ..receive(true, messages, LONG_READ)
+                };
+                add(&group, format!("{} {cut}", content.name()), Job::Receive(job));
+            }
+        }
+    }
+    for (server, masking) in [(false, "masked"), (true, "unmasked")] {
+        for len in [8, 32, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10] {
+            let job = Send {
+                server,
+                messages: many(Content::Binary, len),
+                tap: tap.clone(),
+            };
+            add(&format!("send {masking} binary"), size(len), Job::Send(job));
+        }
+        for len in [32, 1 << 10] {
+            let job = Send {
+                server,
+                messages: many(Content::Mixed, len),
+                tap: tap.clone(),
+            };
+            add(&format!("send {masking} utf8"), size(len), Job::Send(job));
+        }
+    }
+    for len in [1 << 10, 16 << 10] {
+        add("mask", size(len), Job::Mask(len));
+    }
+    for content in [Content::Ascii, Content::Mixed] {
+        for len in [32, 125, 1 << 10, 16 << 10] {
+            let text = || content.message(len).payload;
+            let name = content.name();
+            add(&format!("validate {name}"), size(len), Job::Validate(text()));
+            add(
+                &format!("unmask and validate {name}"),
+                size(len),
+                Job::UnmaskText(text()),
+            );
+        }
+    }
+    add(
+        "handshake server",
+        format!("{} B", REQUEST.len()),
+        Job::Handshake(tap.clone()),
+    );
+    all
+}
+
+/// A connection that has received one message.
+pub fn idle() -> Job {
+    Job::Receive(receive(true, vec![Content::Binary.message(32)], READ))
+}
+
+fn size(len: usize) -> String {
+    match len {
+        0..1024 => format!("{len} B"),
+        1024..0x10_0000 => format!("{}K", len >> 10),
+        _ => format!("{}M", len >> 20),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_is_as_long_as_a_browsers() {
+        assert_eq!(REQUEST.len(), 633);
+    }
+
+    #[test]
+    fn mixed_text_stays_text_under_the_text_key() {
+        let text = Content::Mixed.message(1000).payload;
+        let masked: Vec<u8> = text.iter().map(|octet| octet ^ 1).collect();
+        assert!(str::from_utf8(&text).is_ok() && str::from_utf8(&masked).is_ok());
+    }
+}
