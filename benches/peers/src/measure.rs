@@ -9,7 +9,7 @@ use crate::alloc;
 use crate::contender::{Contender, Seen};
 use crate::peers;
 use crate::table::{Left, Row};
-use crate::wire::Tap;
+use crate::wire::{self, Tap};
 use crate::workloads::{self, ACCEPT, Job, Workload};
 
 /// How long and how often.
@@ -42,7 +42,10 @@ struct Turn {
     /// Rounds of the job in a slice.
     times: u32,
     ns: Vec<f64>,
+    /// For each message.
     allocations: f64,
+    reads: f64,
+    writes: f64,
 }
 
 /// Times all that can do the job; what cannot goes to `left`.
@@ -72,6 +75,8 @@ pub fn workload(
         // Nobody always comes behind the same one.
         for i in 0..count {
             let turn = &mut turns[(round + i) % count];
+            // The caches hold what others had.
+            time(&mut *turn.contender, 1);
             let elapsed = time(&mut *turn.contender, turn.times);
             let messages = f64::from(turn.times) * timed.job.messages() as f64;
             turn.ns.push(elapsed.as_nanos() as f64 / messages);
@@ -85,15 +90,18 @@ fn prepare(name: &'static str, mut contender: Box<dyn Contender>, messages: usiz
     let once = time(&mut *contender, 1).max(Duration::from_nanos(1));
     let times = effort.slice.as_nanos().div_ceil(once.as_nanos()) as u32;
     time(&mut *contender, times);
-    let before = alloc::taken();
+    let before = (alloc::taken(), wire::calls());
     time(&mut *contender, times);
-    let allocations = (alloc::taken() - before) as f64 / (f64::from(times) * messages as f64);
+    let after = (alloc::taken(), wire::calls());
+    let each = |n: u64| n as f64 / (f64::from(times) * messages as f64);
     Turn {
         name,
         contender,
         times,
         ns: Vec::with_capacity(effort.rounds),
-        allocations,
+        allocations: each(after.0 - before.0),
+        reads: each(after.1.0 - before.1.0),
+        writes: each(after.1.1 - before.1.1),
     }
 }
 
@@ -118,6 +126,8 @@ fn row(workload: &Workload, mut turn: Turn) -> Row {
         low: at(1),
         high: at(3),
         allocations: turn.allocations,
+        reads: turn.reads,
+        writes: turn.writes,
     }
 }
 
@@ -195,6 +205,8 @@ pub fn idle() -> Vec<Row> {
                 low: bytes,
                 high: bytes,
                 allocations: 0.0,
+                reads: 0.0,
+                writes: 0.0,
             });
         }
     }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-use crate::peers::{IDEAL, NOT_ALONE, US, is_reference};
+use crate::peers::{IDEAL, NOT_ALONE, US, is_complete, is_reference};
 
 /// One figure: the median, and the quartiles around it.
 #[derive(Clone)]
@@ -16,8 +16,11 @@ pub struct Row {
     pub median: f64,
     pub low: f64,
     pub high: f64,
-    /// For each message.
+    /// For each message, as the next two.
     pub allocations: f64,
+    /// Calls of the system, if the transport were a socket.
+    pub reads: f64,
+    pub writes: f64,
 }
 
 /// Why a contender is left out of a workload.
@@ -37,7 +40,7 @@ impl Left {
     }
 }
 
-const HEADER: &str = "workload,case,contender,unit,median,low,high,allocations";
+const HEADER: &str = "workload,case,contender,unit,median,low,high,allocations,reads,writes";
 
 pub fn to_csv(rows: &[Row]) -> String {
     let mut csv = format!("{HEADER}\n");
@@ -53,8 +56,8 @@ pub fn to_csv(rows: &[Row]) -> String {
         let contender = contender.replace(',', "");
         let _ = writeln!(
             csv,
-            "{workload},{case},{contender},{unit},{:.3},{:.3},{:.3},{:.3}",
-            row.median, row.low, row.high, row.allocations
+            "{workload},{case},{contender},{unit},{:.3},{:.3},{:.3},{:.3},{:.4},{:.4}",
+            row.median, row.low, row.high, row.allocations, row.reads, row.writes
         );
     }
     csv
@@ -68,7 +71,19 @@ pub fn from_csv(csv: &str) -> Result<Vec<Row>, Box<dyn Error>> {
     lines
         .map(|line| {
             let fields: Vec<_> = line.split(',').collect();
-            let [workload, case, contender, unit, median, low, high, allocations] = fields[..] else {
+            let [
+                workload,
+                case,
+                contender,
+                unit,
+                median,
+                low,
+                high,
+                allocations,
+                reads,
+                writes,
+            ] = fields[..]
+            else {
                 return Err(format!("not a row: {line}").into());
             };
             Ok(Row {
@@ -80,6 +95,8 @@ pub fn from_csv(csv: &str) -> Result<Vec<Row>, Box<dyn Error>> {
                 low: low.parse()?,
                 high: high.parse()?,
                 allocations: allocations.parse()?,
+                reads: reads.parse()?,
+                writes: writes.parse()?,
             })
         })
         .collect()
@@ -118,12 +135,12 @@ pub fn tables(rows: &[Row]) -> String {
 fn table(workload: &str, rows: &[&Row]) -> String {
     let cases = distinct(rows, |row| &row.case);
     let width = cases.iter().map(|case| case.len() + 2).max().unwrap_or(0).max(15);
-    let mut text = format!("\n{workload}, {}\n{:22}", rows[0].unit, "");
+    let mut text = format!("\n{workload}, {}\n{:30}", rows[0].unit, "");
     for case in &cases {
         let _ = write!(text, "{case:>width$}");
     }
     for contender in distinct(rows, |row| &row.contender) {
-        let _ = write!(text, "\n{contender:22}");
+        let _ = write!(text, "\n{contender:30}");
         for case in &cases {
             let _ = write!(
                 text,
@@ -133,13 +150,17 @@ fn table(workload: &str, rows: &[&Row]) -> String {
         }
     }
     type Other = fn(&[&Row], &str) -> Option<f64>;
-    let others: [(&str, Other); 2] = [("of the ideal", ideal), ("of the best peer", best_peer)];
+    let others: [(&str, Other); 3] = [
+        ("of the ideal", ideal),
+        ("of the best peer", |rows, case| best(rows, case, |_| true)),
+        ("of the best complete", |rows, case| best(rows, case, is_complete)),
+    ];
     for (name, other) in others {
         let ratio = |case| Some(find(rows, US, case)?.median / other(rows, case)?);
         if cases.iter().all(|case| ratio(case).is_none()) {
             continue;
         }
-        let _ = write!(text, "\n{:22}", format!("{US} {name}"));
+        let _ = write!(text, "\n{:30}", format!("{US} {name}"));
         for case in &cases {
             let _ = write!(
                 text,
@@ -169,11 +190,11 @@ fn ideal(rows: &[&Row], case: &str) -> Option<f64> {
     Some(find(rows, IDEAL, case)?.median)
 }
 
-fn best_peer(rows: &[&Row], case: &str) -> Option<f64> {
-    let peers = rows
-        .iter()
-        .filter(|row| row.case == case && row.contender != US && !is_reference(&row.contender));
-    peers.map(|row| row.median).min_by(f64::total_cmp)
+fn best(rows: &[&Row], case: &str, which: fn(&str) -> bool) -> Option<f64> {
+    let peers = rows.iter().filter(|row| row.case == case && row.contender != US);
+    let peers = peers.filter(|row| !is_reference(&row.contender) && which(&row.contender));
+    let best = peers.map(|row| row.median).min_by(f64::total_cmp);
+    best.filter(|&median| median > 0.0)
 }
 
 /// Who is left out where, and why.

@@ -1,7 +1,7 @@
 //! The transport of all contenders: bytes in memory that come round again and again, and a place where what is written is
 //! copied, as into a socket, and kept if it is to be checked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::hint::black_box;
 use std::io::{self, IoSlice, Read, Write};
@@ -27,6 +27,14 @@ const SINK_BYTES: usize = 64 << 10;
 thread_local! {
     /// Where writes go, over one another.
     static SINK: RefCell<[u8; SINK_BYTES]> = const { RefCell::new([0; SINK_BYTES]) };
+
+    /// How many reads and writes there were: calls of the system, if this were a socket.
+    static CALLS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// Reads and writes so far.
+pub fn calls() -> (u64, u64) {
+    CALLS.get()
 }
 
 impl Wire {
@@ -43,18 +51,35 @@ impl Wire {
     /// As a read from a socket: copies what there is.
     #[inline]
     pub fn read_into(&mut self, space: &mut [u8]) -> usize {
-        let n = (self.bytes.len() - self.at).min(self.read_bytes).min(space.len());
+        CALLS.set((CALLS.get().0 + 1, CALLS.get().1));
+        let n = self.next_len(space.len());
         space[..n].copy_from_slice(&self.bytes[self.at..self.at + n]);
+        self.advance(n);
+        n
+    }
+
+    #[inline]
+    fn next_len(&self, space: usize) -> usize {
+        (self.bytes.len() - self.at).min(self.read_bytes).min(space)
+    }
+
+    #[inline]
+    fn advance(&mut self, n: usize) {
         self.at += n;
         if self.at == self.bytes.len() {
             self.at = 0;
         }
-        n
     }
 
     /// As a write to a socket that takes everything: copies it.
     #[inline]
     pub fn write_from(&mut self, bytes: &[u8]) -> usize {
+        CALLS.set((CALLS.get().0, CALLS.get().1 + 1));
+        self.write_slice(bytes)
+    }
+
+    #[inline]
+    fn write_slice(&mut self, bytes: &[u8]) -> usize {
         SINK.with_borrow_mut(|sink| {
             for piece in bytes.chunks(SINK_BYTES) {
                 sink[..piece.len()].copy_from_slice(piece);
@@ -67,8 +92,10 @@ impl Wire {
         bytes.len()
     }
 
-    fn write_slices(&mut self, slices: &[IoSlice<'_>]) -> usize {
-        slices.iter().map(|slice| self.write_from(slice)).sum()
+    /// One call with several slices.
+    pub fn write_slices(&mut self, slices: &[IoSlice<'_>]) -> usize {
+        CALLS.set((CALLS.get().0, CALLS.get().1 + 1));
+        slices.iter().map(|slice| self.write_slice(slice)).sum()
     }
 }
 
@@ -110,16 +137,11 @@ impl tokio::io::AsyncRead for Wire {
         _: &mut Context<'_>,
         space: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // No byte is initialised twice: a socket would not do that either.
-        let n = (self.bytes.len() - self.at)
-            .min(self.read_bytes)
-            .min(space.remaining());
+        // No byte is initialised first, as a socket's bytes are not.
+        CALLS.set((CALLS.get().0 + 1, CALLS.get().1));
+        let n = self.next_len(space.remaining());
         space.put_slice(&self.bytes[self.at..self.at + n]);
-        self.at = if self.at + n == self.bytes.len() {
-            0
-        } else {
-            self.at + n
-        };
+        self.advance(n);
         Poll::Ready(Ok(()))
     }
 }
@@ -197,8 +219,9 @@ impl wtx::stream::StreamWriter for Wire {
 
     #[inline]
     async fn write_all_vectored(&mut self, slices: &[&[u8]]) -> wtx::Result<()> {
+        CALLS.set((CALLS.get().0, CALLS.get().1 + 1));
         for slice in slices {
-            self.write_from(slice);
+            self.write_slice(slice);
         }
         Ok(())
     }

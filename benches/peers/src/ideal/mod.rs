@@ -10,7 +10,7 @@ mod wide;
 
 use crate::contender::{Contender, Entry, Seen};
 use crate::wire::Wire;
-use crate::workloads::{Job, KEY, Receive};
+use crate::workloads::{Aligned, Job, KEY, Receive};
 
 use kernel::{Kernel, Portable};
 #[cfg(target_arch = "x86_64")]
@@ -68,7 +68,7 @@ pub fn ideal(job: &Job) -> Entry {
         Job::Receive(job) if job.fragmented || job.pieces => chosen(receive::Parts::new(job)),
         Job::Receive(job) => chosen(receive::Whole::new(job)),
         Job::Send(job) => chosen(send::Frames::new(job)),
-        Job::Mask(len) => chosen(rest::Mask(vec![0; len + 64], *len)),
+        Job::Mask(len) => chosen(rest::Mask(Aligned::new(&vec![0; *len]))),
         Job::Validate(text) => chosen(rest::Text::new(text, false)),
         Job::UnmaskText(text) => chosen(rest::Text::new(text, true)),
         Job::Handshake(tap) => Ok(Box::new(rest::Handshake::new(tap))),

@@ -11,38 +11,35 @@ use super::Loop;
 use super::kernel::Kernel;
 use crate::contender::{Contender, Seen};
 use crate::wire::Wire;
-use crate::workloads::{Job, KEY, MaybeTap, REQUEST, TEXT_KEY};
+use crate::workloads::{Aligned, Job, KEY, MaybeTap, REQUEST, TEXT_KEY};
 
 /// Masks in place, again and again.
-pub struct Mask(pub Vec<u8>, pub usize);
+pub struct Mask(pub Aligned);
 
 impl Loop for Mask {
     #[inline(always)]
     unsafe fn run<K: Kernel>(&mut self, seen: &mut Seen<'_>) {
-        let Self(bytes, len) = self;
-        for _ in 0..Job::Mask(*len).messages() {
+        let Self(bytes) = self;
+        let len = bytes.len();
+        for _ in 0..Job::Mask(len).messages() {
             // SAFETY: the caller's; there is slack behind the bytes.
-            unsafe { K::xor_long(black_box(bytes.as_mut_ptr()), *len, u32::from_le_bytes(KEY)) };
-            seen.message(false, &bytes[..*len]);
+            unsafe { K::xor_long(black_box(bytes.as_mut_ptr()), len, u32::from_le_bytes(KEY)) };
+            seen.message(false, bytes);
         }
     }
 }
 
 /// Validates text; masked text becomes another one that is text, too.
 pub struct Text {
-    text: Vec<u8>,
-    len: usize,
+    text: Aligned,
     key: u32,
     times: usize,
 }
 
 impl Text {
     pub fn new(text: &[u8], masked: bool) -> Self {
-        let mut padded = text.to_vec();
-        padded.resize(text.len() + 64, 0);
         Self {
-            text: padded,
-            len: text.len(),
+            text: Aligned::new(text),
             key: if masked { u32::from_le_bytes(TEXT_KEY) } else { 0 },
             times: Job::Validate(text.to_vec()).messages(),
         }
@@ -52,18 +49,19 @@ impl Text {
 impl Loop for Text {
     #[inline(always)]
     unsafe fn run<K: Kernel>(&mut self, seen: &mut Seen<'_>) {
+        let len = self.text.len();
         for _ in 0..self.times {
             let text = black_box(self.text.as_mut_ptr());
             // SAFETY: the caller's; there is slack behind the text.
             let valid = unsafe {
-                if self.len < 126 {
-                    K::text_short(text, self.len, self.key)
+                if len < 126 {
+                    K::text_short(text, len, self.key)
                 } else {
-                    K::text_long(&mut K::text(), text, self.len, self.key, true)
+                    K::text_long(&mut K::text(), text, len, self.key, true)
                 }
             };
             assert!(valid);
-            seen.message(true, &self.text[..self.len]);
+            seen.message(true, &self.text);
         }
     }
 }

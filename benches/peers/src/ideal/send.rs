@@ -1,5 +1,7 @@
 //! Sending: header and payload in one go; keys from the cryptographic generator that this crate's clients use.
 
+use std::io::IoSlice;
+
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
@@ -85,8 +87,8 @@ impl Frames {
                 } else if len < VECTORED_BYTES {
                     to.copy_from_nonoverlapping(payload.as_ptr(), len);
                 } else {
-                    self.wire.write_from(&self.out[..at + header_len]);
-                    self.wire.write_from(payload);
+                    let header = IoSlice::new(&self.out[..at + header_len]);
+                    self.wire.write_slices(&[header, IoSlice::new(payload)]);
                     at = 0;
                     continue;
                 }

@@ -7,7 +7,7 @@ use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket}
 use super::{HYPER, NO_PIECES, NOT_ALONE, PIECES_UNCHECKED, connection, rounds};
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
-use crate::workloads::{Job, KEY, Message};
+use crate::workloads::{Aligned, Job, KEY, Message};
 
 const INLINE: usize = size_of::<FragmentCollector<Wire>>() - size_of::<Wire>();
 
@@ -59,10 +59,10 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Mask(len) => {
-            let mut bytes = vec![0; *len];
+            let mut bytes = Aligned::new(&vec![0; *len]);
             rounds(move |seen| {
                 for _ in 0..messages {
-                    fastwebsockets::unmask(black_box(&mut bytes), KEY);
+                    fastwebsockets::unmask(black_box(&mut bytes[..]), KEY);
                     seen.message(false, &bytes);
                 }
             })

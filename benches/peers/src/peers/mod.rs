@@ -51,6 +51,11 @@ pub fn is_reference(name: &str) -> bool {
     matches!(name, "copy" | IDEAL | "simdutf8" | "XOR, then simdutf8")
 }
 
+/// Whether this puts messages together and validates text by itself.
+pub fn is_complete(name: &str) -> bool {
+    !matches!(name, "soketto" | "web-socket" | "websocket-sans-io")
+}
+
 /// What does not come in a trait of its own: a round as a closure.
 struct Peer<F> {
     run: F,

@@ -6,7 +6,7 @@ use ::ws_proto::mask::MaskingKey;
 
 use super::rounds;
 use crate::contender::Entry;
-use crate::workloads::{Job, TEXT_KEY};
+use crate::workloads::{Aligned, Job, TEXT_KEY};
 
 const NOT_TEXT: &str = "validates text alone";
 
@@ -14,7 +14,7 @@ pub fn simdutf8(job: &Job) -> Entry {
     let (Job::Validate(text) | Job::UnmaskText(text)) = job else {
         return Err(NOT_TEXT);
     };
-    let (text, times) = (text.clone(), job.messages());
+    let (text, times) = (Aligned::new(text), job.messages());
     rounds(move |seen| {
         for _ in 0..times {
             let text = black_box(&text[..]);
@@ -28,7 +28,7 @@ pub fn xor_simdutf8(job: &Job) -> Entry {
     let Job::UnmaskText(text) = job else {
         return Err(NOT_TEXT);
     };
-    let (mut text, times) = (text.clone(), job.messages());
+    let (mut text, times) = (Aligned::new(text), job.messages());
     rounds(move |seen| {
         for _ in 0..times {
             MaskingKey::new(TEXT_KEY).apply(black_box(&mut text[..]));

@@ -12,7 +12,7 @@ use tokio_util::bytes::{Bytes, BytesMut};
 use super::{FLUSH_BYTES, LIMIT_BYTES, NO_PIECES, NOT_ALONE, connection, rounds};
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
-use crate::workloads::{Job, KEY, REQUEST};
+use crate::workloads::{Aligned, Job, KEY, REQUEST};
 
 const INLINE: usize = size_of::<WebSocketStream<Wire>>() - size_of::<Wire>();
 
@@ -98,10 +98,10 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Mask(len) => {
-            let mut bytes = vec![0; *len];
+            let mut bytes = Aligned::new(&vec![0; *len]);
             rounds(move |seen| {
                 for _ in 0..times {
-                    sockudo_ws::simd::apply_mask(black_box(&mut bytes), KEY);
+                    sockudo_ws::simd::apply_mask(black_box(&mut bytes[..]), KEY);
                     seen.message(false, &bytes);
                 }
             })

@@ -10,7 +10,7 @@ use websocket_sans_io::{
 
 use super::{FLUSH_BYTES, NOT_ALONE, connection, rounds};
 use crate::contender::Entry;
-use crate::workloads::{Job, KEY, Message};
+use crate::workloads::{Aligned, Job, KEY, Message};
 
 pub fn enter(job: &Job) -> Entry {
     let times = job.messages();
@@ -80,10 +80,10 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Mask(len) => {
-            let mut bytes = vec![0; *len];
+            let mut bytes = Aligned::new(&vec![0; *len]);
             rounds(move |seen| {
                 for _ in 0..times {
-                    websocket_sans_io::apply_mask(KEY, black_box(&mut bytes), 0);
+                    websocket_sans_io::apply_mask(KEY, black_box(&mut bytes[..]), 0);
                     seen.message(false, &bytes);
                 }
             })

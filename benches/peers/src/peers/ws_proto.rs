@@ -11,7 +11,7 @@ use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
 use super::{FLUSH_BYTES, connection, rounds};
 use crate::contender::Entry;
 use crate::wire::Wire;
-use crate::workloads::{Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
+use crate::workloads::{Aligned, Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
 
 const CONNECTION_BYTES: usize = size_of::<Connection>() + size_of::<Inbox>() + size_of::<Outbox>();
 
@@ -21,7 +21,7 @@ pub fn enter(job: &Job) -> Entry {
         Job::Receive(job) => receive(job),
         Job::Send(job) => send(job),
         Job::Mask(len) => {
-            let mut bytes = vec![0; *len];
+            let mut bytes = Aligned::new(&vec![0; *len]);
             rounds(move |seen| {
                 for _ in 0..times {
                     MaskingKey::new(KEY).apply(black_box(&mut bytes[..]));
@@ -30,7 +30,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Validate(text) => {
-            let text = text.clone();
+            let text = Aligned::new(text);
             rounds(move |seen| {
                 for _ in 0..times {
                     let mut validator = Validator::new();
@@ -41,7 +41,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::UnmaskText(text) => {
-            let mut text = text.clone();
+            let mut text = Aligned::new(text);
             rounds(move |seen| {
                 for _ in 0..times {
                     let mut validator = Validator::new();
