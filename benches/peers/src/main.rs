@@ -1,11 +1,12 @@
 //! ws-proto beside straight-line loops and other WebSocket crates, on the same bytes.
 //!
 //! ```text
-//! cargo run --release -- [--quick] [--only WORKLOAD] [--csv FILE] [--plots FOLDER] [--from FILE]
+//! cargo run --release -- [--end-to-end] [--quick] [--only NAME] [--csv FILE] [--plots FOLDER] [--from FILE]
 //! ```
 
 mod alloc;
 mod contender;
+mod end_to_end;
 mod ideal;
 mod measure;
 mod peers;
@@ -19,6 +20,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use end_to_end::Plan;
 use lexopt::{Arg, ValueExt};
 use measure::Effort;
 use table::Row;
@@ -29,8 +31,9 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 const HELP: &str = "\
 ws-proto beside straight-line loops and other WebSocket crates, on the same bytes, in memory.
 
-  --quick          fewer rounds: done within a minute
-  --only WORKLOAD  those whose name contains this
+  --end-to-end     echo servers over loopback instead, each in a process of its own
+  --quick          less of it: done within a minute
+  --only NAME      workloads, or servers, whose name contains this
   --csv FILE       writes the figures to a file, too
   --plots FOLDER   draws a plot of each workload
   --from FILE      takes the figures from such a file instead of measuring
@@ -41,6 +44,7 @@ In brackets: allocations for each message.
 
 #[derive(Default)]
 struct Options {
+    end_to_end: bool,
     quick: bool,
     only: Option<String>,
     csv: Option<PathBuf>,
@@ -55,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let rows = match &options.from {
         Some(file) => table::from_csv(&fs::read_to_string(file)?)?,
+        None if options.end_to_end => serve(&options)?,
         None => measure(&options),
     };
     print!("{}", table::tables(&rows));
@@ -110,11 +115,18 @@ fn measure(options: &Options) -> Vec<Row> {
     rows
 }
 
+fn serve(options: &Options) -> Result<Vec<Row>, Box<dyn Error>> {
+    let plan = if options.quick { Plan::QUICK } else { Plan::FULL };
+    let only = options.only.as_deref().unwrap_or_default();
+    end_to_end::run(&plan, |server| server.contains(only))
+}
+
 fn parse() -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options::default();
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
+            Arg::Long("end-to-end") => options.end_to_end = true,
             Arg::Long("quick") => options.quick = true,
             Arg::Long("only") => options.only = Some(parser.value()?.string()?),
             Arg::Long("csv") => options.csv = Some(parser.value()?.into()),

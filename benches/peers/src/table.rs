@@ -157,7 +157,7 @@ fn table(workload: &str, rows: &[&Row]) -> String {
     ];
     for (name, other) in others {
         let ratio = |case| Some(find(rows, US, case)?.median / other(rows, case)?);
-        if cases.iter().all(|case| ratio(case).is_none()) {
+        if rows[0].unit != "ns" && rows[0].unit != "bytes" || cases.iter().all(|case| ratio(case).is_none()) {
             continue;
         }
         let _ = write!(text, "\n{:30}", format!("{US} {name}"));
