@@ -4,6 +4,7 @@
 //! cargo run --release -- [--end-to-end] [--quick] [--only NAME] [--csv FILE] [--plots FOLDER] [--from FILE]
 //! ```
 
+mod aligned;
 mod alloc;
 mod contender;
 mod end_to_end;

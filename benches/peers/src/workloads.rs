@@ -1,6 +1,5 @@
 //! The jobs: which messages, in which bytes, read how.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use ws_proto::frame::{Header, Opcode};
@@ -44,42 +43,6 @@ pub struct Workload {
     pub group: String,
     pub case: String,
     pub job: Job,
-}
-
-/// Bytes that begin with a cache line, with room for one behind them: where they lie must not decide who is faster.
-pub struct Aligned {
-    bytes: Vec<u8>,
-    start: usize,
-    len: usize,
-}
-
-impl Aligned {
-    const LINE: usize = 64;
-
-    pub fn new(bytes: &[u8]) -> Self {
-        let mut aligned = vec![0; bytes.len() + 2 * Self::LINE];
-        let start = aligned.as_ptr().align_offset(Self::LINE);
-        aligned[start..start + bytes.len()].copy_from_slice(bytes);
-        Self {
-            bytes: aligned,
-            start,
-            len: bytes.len(),
-        }
-    }
-}
-
-impl Deref for Aligned {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[self.start..self.start + self.len]
-    }
-}
-
-impl DerefMut for Aligned {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + self.len]
-    }
 }
 
 pub struct Message {
@@ -157,7 +120,7 @@ impl Content {
             payload.extend_from_slice(character.as_bytes());
         }
         let rest = (payload.len()..len).map(|i| match self {
-            Self::Binary => (i * 151 >> 2) as u8,
+            Self::Binary => ((i * 151) >> 2) as u8,
             _ => b'.',
         });
         payload.extend(rest.collect::<Vec<_>>());

@@ -128,3 +128,74 @@ impl Kernel for Portable {
         !end || *cut_len == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As valid as the standard library finds it, and unmasked; whole, and in two parts.
+    fn compare<K: Kernel>(text: &[u8]) {
+        let (key, valid) = (0x3d21_fa37_u32, str::from_utf8(text).is_ok());
+        let mut masked = text.to_vec();
+        masked.resize(text.len() + 64, 0);
+        let mask = |bytes: &mut [u8]| {
+            for (octet, key) in bytes.iter_mut().zip(key.to_le_bytes().into_iter().cycle()) {
+                *octet ^= key;
+            }
+        };
+        mask(&mut masked[..text.len()]);
+        // SAFETY: there is slack behind the text, and whoever calls this looked at the processor.
+        unsafe {
+            let mut bytes = masked.clone();
+            if text.len() < 126 {
+                assert_eq!(
+                    K::text_short(bytes.as_mut_ptr(), text.len(), key),
+                    valid,
+                    "{text:02x?}"
+                );
+                assert!(&bytes[..text.len()] == text);
+            }
+            for cut in (0..=text.len()).step_by(64) {
+                let (mut bytes, mut state) = (masked.clone(), K::text());
+                let first = K::text_long(&mut state, bytes.as_mut_ptr(), cut, key, false);
+                let rest = bytes.as_mut_ptr().add(cut);
+                let second = first && K::text_long(&mut state, rest, text.len() - cut, key, true);
+                assert_eq!(second, valid, "{text:02x?} cut at {cut}");
+            }
+            let mut bytes = masked.clone();
+            K::xor_long(bytes.as_mut_ptr(), text.len(), key);
+            assert!(&bytes[..text.len()] == text);
+            K::copy_xor(text.as_ptr(), bytes.as_mut_ptr(), text.len(), key);
+            assert!(bytes[..text.len()] == masked[..text.len()]);
+        }
+    }
+
+    #[test]
+    fn kernels_find_what_the_standard_library_finds() {
+        let mut texts = Vec::new();
+        for character in ["a", "\u{e9}", "\u{4e16}", "\u{1f600}"] {
+            for before in (0..70).chain(115..135).chain(250..260) {
+                for after in [0, 1, 3, 70, 300] {
+                    texts
+                        .push(format!("{}{character}{}", "x".repeat(before), "y".repeat(after)).into_bytes());
+                }
+            }
+        }
+        for i in 0..texts.len() {
+            for octet in [0x00, 0x80, 0xbf, 0xc0, 0xc1, 0xe0, 0xed, 0xf0, 0xf4, 0xf5, 0xff] {
+                let mut spoilt = texts[i].clone();
+                let place = (i * 31) % spoilt.len();
+                spoilt[place] = octet;
+                spoilt.truncate(spoilt.len() - i % 2);
+                texts.push(spoilt);
+            }
+        }
+        for text in &texts {
+            compare::<Portable>(text);
+            #[cfg(target_arch = "x86_64")]
+            if crate::ideal::has_wide() {
+                compare::<crate::ideal::wide::Wide>(text);
+            }
+        }
+    }
+}

@@ -8,9 +8,10 @@ mod send;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
+use crate::aligned::Aligned;
 use crate::contender::{Contender, Entry, Seen};
 use crate::wire::Wire;
-use crate::workloads::{Aligned, Job, KEY, Receive};
+use crate::workloads::{Job, KEY, Receive};
 
 use kernel::{Kernel, Portable};
 #[cfg(target_arch = "x86_64")]

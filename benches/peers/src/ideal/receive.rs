@@ -82,7 +82,6 @@ impl Whole {
         let first = u16::from_le_bytes([FIN | if TEXT { 1 } else { 2 }, if MASKED { 0x80 } else { 0 }]);
         let last = seen.messages + self.messages as u64;
         let base = self.buffer.as_mut_ptr();
-        let most = self.buffer.len() - SLACK;
         let (mut at, mut end) = (0, 0);
         while seen.messages < last {
             // SAFETY: of the last frame there is less than a short one or a header; a read fits behind that. Behind the
@@ -118,30 +117,32 @@ impl Whole {
                     }
                     let (header_len, len, key) = long_header::<MASKED>(header, word);
                     let (mut done, mut text) = (0, K::text());
+                    let mut have = (end - at - header_len).min(len);
+                    if have < len && at > 0 {
+                        // It goes to the front, unmasked on the way, and the rest will be read behind it.
+                        base.copy_from(header, header_len);
+                        let (from, to) = (header.add(header_len), base.add(header_len));
+                        K::copy_xor(from, to, have, if TEXT { 0 } else { key });
+                        done = if TEXT { 0 } else { have };
+                        (at, end) = (0, header_len + have);
+                    }
                     loop {
-                        let have = (end - at - header_len).min(len);
-                        let part = if have == len {
-                            len - done
-                        } else {
-                            (have - done) & !63
-                        };
                         let payload = base.add(at + header_len + done);
+                        let mut part = have - done;
                         if TEXT {
+                            part = if have == len { part } else { part & !63 };
                             assert!(K::text_long(&mut text, payload, part, key, have == len));
                         } else if MASKED && part > 0 {
-                            K::xor_long(payload, part, key);
+                            K::xor_long(payload, part, rotated(key, done));
                         }
                         done += part;
                         if have == len {
                             break;
                         }
-                        if end + self.read_bytes > most {
-                            base.copy_from(base.add(at), end - at);
-                            (at, end) = (0, end - at);
-                        }
                         end += self
                             .wire
                             .read_into(from_raw_parts_mut(base.add(end), self.read_bytes));
+                        have = (end - at - header_len).min(len);
                     }
                     seen.message(TEXT, from_raw_parts(base.add(at + header_len), len));
                     at += header_len + len;

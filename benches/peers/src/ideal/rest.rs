@@ -9,9 +9,10 @@ use sha1::{Digest, Sha1};
 
 use super::Loop;
 use super::kernel::Kernel;
+use crate::aligned::Aligned;
 use crate::contender::{Contender, Seen};
 use crate::wire::Wire;
-use crate::workloads::{Aligned, Job, KEY, MaybeTap, REQUEST, TEXT_KEY};
+use crate::workloads::{Job, KEY, MaybeTap, REQUEST, TEXT_KEY};
 
 /// Masks in place, again and again.
 pub struct Mask(pub Aligned);

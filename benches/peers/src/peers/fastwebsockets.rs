@@ -5,9 +5,10 @@ use std::hint::black_box;
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
 
 use super::{HYPER, NO_PIECES, NOT_ALONE, PIECES_UNCHECKED, connection, rounds};
+use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
-use crate::workloads::{Aligned, Job, KEY, Message};
+use crate::workloads::{Job, KEY, Message};
 
 const INLINE: usize = size_of::<FragmentCollector<Wire>>() - size_of::<Wire>();
 

@@ -28,7 +28,9 @@ const NO_PIECES: &str = "shows whole messages only";
 const PIECES_UNCHECKED: &str = "does not validate text that it shows in pieces";
 const HYPER: &str = "reads no head of a request: hyper does, or an HTTP server";
 
-pub const ALL: [(&str, fn(&Job) -> Entry); 15] = [
+type Enter = fn(&Job) -> Entry;
+
+pub const ALL: [(&str, Enter); 15] = [
     ("copy", crate::ideal::copy),
     (IDEAL, crate::ideal::ideal),
     (US, ws_proto::enter),

@@ -5,8 +5,9 @@ use std::hint::black_box;
 use ::ws_proto::mask::MaskingKey;
 
 use super::rounds;
+use crate::aligned::Aligned;
 use crate::contender::Entry;
-use crate::workloads::{Aligned, Job, TEXT_KEY};
+use crate::workloads::{Job, TEXT_KEY};
 
 const NOT_TEXT: &str = "validates text alone";
 

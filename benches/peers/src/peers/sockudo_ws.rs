@@ -10,9 +10,10 @@ use sockudo_ws::{Config, Message, Role, WebSocketStream};
 use tokio_util::bytes::{Bytes, BytesMut};
 
 use super::{FLUSH_BYTES, LIMIT_BYTES, NO_PIECES, NOT_ALONE, connection, rounds};
+use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
-use crate::workloads::{Aligned, Job, KEY, REQUEST};
+use crate::workloads::{Job, KEY, REQUEST};
 
 const INLINE: usize = size_of::<WebSocketStream<Wire>>() - size_of::<Wire>();
 

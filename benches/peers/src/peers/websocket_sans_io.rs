@@ -9,8 +9,9 @@ use websocket_sans_io::{
 };
 
 use super::{FLUSH_BYTES, NOT_ALONE, connection, rounds};
+use crate::aligned::Aligned;
 use crate::contender::Entry;
-use crate::workloads::{Aligned, Job, KEY, Message};
+use crate::workloads::{Job, KEY, Message};
 
 pub fn enter(job: &Job) -> Entry {
     let times = job.messages();

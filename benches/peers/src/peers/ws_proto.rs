@@ -9,9 +9,10 @@ use ws_proto::utf8::Validator;
 use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
 
 use super::{FLUSH_BYTES, connection, rounds};
+use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::wire::Wire;
-use crate::workloads::{Aligned, Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
+use crate::workloads::{Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
 
 const CONNECTION_BYTES: usize = size_of::<Connection>() + size_of::<Inbox>() + size_of::<Outbox>();
 
