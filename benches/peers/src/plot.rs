@@ -11,20 +11,26 @@ use crate::peers::{IDEAL, US};
 use crate::table::{Row, distinct, find};
 
 const SIZE: (u32, u32) = (900, 480);
-const COLOURS: [RGBColor; 13] = [
-    RGBColor(0x1f, 0x77, 0xb4),
-    RGBColor(0xff, 0x7f, 0x0e),
-    RGBColor(0x2c, 0xa0, 0x2c),
-    RGBColor(0x94, 0x67, 0xbd),
-    RGBColor(0x8c, 0x56, 0x4b),
-    RGBColor(0xe3, 0x77, 0xc2),
-    RGBColor(0xbc, 0xbd, 0x22),
-    RGBColor(0x17, 0xbe, 0xcf),
-    RGBColor(0x6b, 0x6e, 0xcf),
-    RGBColor(0xa5, 0x51, 0x94),
-    RGBColor(0x63, 0x79, 0x39),
-    RGBColor(0x8c, 0x6d, 0x31),
-    RGBColor(0x39, 0x3b, 0x79),
+
+/// By the beginning of a contender's name, the same in all plots; the first that fits.
+const STYLES: [(&str, RGBColor, u32); 17] = [
+    ("ws-proto-tokio", RGBColor(0xff, 0x7f, 0x0e), 2),
+    (US, RGBColor(0xd6, 0x27, 0x28), 3),
+    (IDEAL, BLACK, 2),
+    ("copy", RGBColor(0x99, 0x99, 0x99), 2),
+    ("tungstenite", RGBColor(0x2c, 0xa0, 0x2c), 1),
+    ("tokio-websockets", RGBColor(0x1f, 0x77, 0xb4), 1),
+    ("fastwebsockets", RGBColor(0x94, 0x67, 0xbd), 1),
+    ("soketto", RGBColor(0xbc, 0xbd, 0x22), 1),
+    ("web-socket", RGBColor(0x17, 0xbe, 0xcf), 1),
+    ("yawc", RGBColor(0xe3, 0x77, 0xc2), 1),
+    ("sockudo-ws stream", RGBColor(0x63, 0x79, 0x39), 1),
+    ("sockudo-ws", RGBColor(0x9c, 0xc9, 0x50), 1),
+    ("websocket-sans-io", RGBColor(0x8c, 0x56, 0x4b), 1),
+    ("wtx", RGBColor(0x39, 0x3b, 0x79), 1),
+    ("simdutf8", RGBColor(0x55, 0x55, 0x55), 1),
+    ("XOR", RGBColor(0xa0, 0x80, 0x40), 1),
+    ("", RGBColor(0x70, 0x70, 0x70), 1),
 ];
 
 type Drawn = Result<(), Box<dyn Error>>;
@@ -66,8 +72,10 @@ fn one(workload: &str, rows: &[&Row], area: &DrawingArea<SVGBackend<'_>, Shift>)
             .flat_map(|contender| cases.iter().filter_map(|case| value(contender, case)))
     };
     let above_zero = || values().filter(|&value| value > 0.0);
+    // With a power of ten within, or the axis has no figure.
     let low = above_zero().fold(f64::INFINITY, f64::min) / 1.2;
     let high = values().fold(0.0, f64::max) * 1.2;
+    let low = low.min(10f64.powf(high.log10().floor()) / 1.01);
     let unit = if relative {
         "time, ideal = 1"
     } else {
@@ -102,12 +110,8 @@ fn one(workload: &str, rows: &[&Row], area: &DrawingArea<SVGBackend<'_>, Shift>)
         .light_line_style(WHITE)
         .draw()?;
     for (i, contender) in contenders.iter().enumerate() {
-        let (colour, width) = match *contender {
-            US => (RGBColor(0xd6, 0x27, 0x28), 3),
-            IDEAL => (BLACK, 2),
-            "copy" => (RGBColor(0x99, 0x99, 0x99), 2),
-            _ => (COLOURS[i % COLOURS.len()], 1),
-        };
+        let style = STYLES.iter().find(|(name, ..)| contender.starts_with(name));
+        let &(_, colour, width) = style.ok_or("no style")?;
         let points = || {
             let cases = cases.iter().enumerate();
             cases.filter_map(|(x, case)| Some((x as f64, value(contender, case).filter(|&y| y > 0.0)?)))
