@@ -28,6 +28,9 @@ const SERVERS: [&str; 9] = [
     "wtx",
 ];
 
+/// Each connection has to have its turn.
+const SLOWEST_BYTES_PER_SECOND: f64 = 50e6;
+
 pub struct Plan {
     pub connections: &'static [usize],
     pub bytes: &'static [usize],
@@ -156,6 +159,7 @@ fn measure(folder: &Path, name: &str, connections: usize, bytes: usize, seconds:
     let mut load = Command::new(folder.join("examples/load"));
     load.arg(url.ok_or("no address")?).arg("--steps");
     load.arg(format!("--connections={connections}"));
+    let seconds = seconds.max((connections * bytes) as f64 / SLOWEST_BYTES_PER_SECOND);
     load.arg(format!("--seconds={seconds}"))
         .arg(format!("--bytes={bytes}"));
     let mut load = Process::start(&mut load)?;

@@ -80,8 +80,6 @@ async fn ws_proto(mut stream: TcpStream) -> Result<()> {
             let n = stream.write(outbox.bytes()).await?;
             outbox.consume(n);
         }
-        outbox.release();
-        inbox.release();
     }
 }
 
