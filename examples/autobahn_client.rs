@@ -1,10 +1,11 @@
 //! Runs every case of an Autobahn fuzzing server, and asks it for its report.
 //!
 //! ```text
-//! cargo run --release --example autobahn_client -- ws://127.0.0.1:9001/
+//! cargo run --release --example autobahn_client -- ws://127.0.0.1:9001/ [--deflate]
 //! ```
 //!
-//! The server judges; the exit code is 0 if all cases were run and 1 if the server could not be talked to.
+//! With `--deflate` it offers permessage-deflate, which the cases 12.* and 13.* are about. The server judges; the exit
+//! code is 0 if all cases were run and 1 if the server could not be talked to.
 
 mod common;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use common::{Client, Result};
 use ws_proto::Event;
+use ws_proto::deflate::Parameters;
 use ws_proto::handshake::Url;
 
 /// The name that the report is filed under.
@@ -26,14 +28,14 @@ fn main() -> ExitCode {
     common::run("autobahn_client", run_cases)
 }
 
-fn run_cases(server: &Url<'_>) -> Result<()> {
+fn run_cases(server: &Url<'_>, offer: Option<Parameters>) -> Result<()> {
     let count = case_count(server)?;
     let mut out = io::stdout();
     for case in 1..=count {
         write!(out, "\rcase {case} of {count}")?;
         out.flush()?;
         // Most cases break a rule, and end as errors should: that is for the server to judge.
-        let result = connect(server, &format!("runCase?case={case}&agent={AGENT}"))
+        let result = connect(server, &format!("runCase?case={case}&agent={AGENT}"), offer)
             .and_then(|mut client| client.echo());
         if let Err(error) = result
             && error.is::<io::Error>()
@@ -41,14 +43,14 @@ fn run_cases(server: &Url<'_>) -> Result<()> {
             writeln!(out, ": {error}")?;
         }
     }
-    connect(server, &format!("updateReports?agent={AGENT}"))?.echo()?;
+    connect(server, &format!("updateReports?agent={AGENT}"), None)?.echo()?;
     writeln!(out, "\r{count} cases run, and reported as {AGENT}")?;
     Ok(())
 }
 
 /// How many cases the server has: a text message says so.
 fn case_count(server: &Url<'_>) -> Result<u32> {
-    let mut client = connect(server, "getCaseCount")?;
+    let mut client = connect(server, "getCaseCount", None)?;
     let mut count = None;
     while client.receive()? {
         if let Event::Text(text) = client.input.event() {
@@ -58,7 +60,7 @@ fn case_count(server: &Url<'_>) -> Result<u32> {
     count.ok_or_else(|| "the server did not say how many cases it has".into())
 }
 
-fn connect(server: &Url<'_>, resource: &str) -> Result<Client> {
+fn connect(server: &Url<'_>, resource: &str, offer: Option<Parameters>) -> Result<Client> {
     let url = format!("ws://{}/{resource}", server.authority());
-    Client::connect(&Url::parse(&url)?, Some(PATIENCE))
+    Client::connect(&Url::parse(&url)?, offer, Some(PATIENCE))
 }

@@ -5,9 +5,12 @@
 //! cargo run --release --example load -- ws://127.0.0.1:9001/ [--connections N] [--seconds N] [--bytes N] [--steps]
 //! ```
 //!
-//! With `--steps` it waits for a line on stdin after each step, for somebody to look at the server: after the first
-//! connection, after all, and after the messages. `benches/ten_thousand` does.
+//! With `--deflate` it offers permessage-deflate. With `--steps` it waits for a line on stdin after each step, for
+//! somebody to look at the server: after the first connection, after all, and after the messages.
+//! `benches/ten_thousand` does.
 
+#[path = "common/deflate.rs"]
+mod deflate;
 #[path = "common/link.rs"]
 mod link;
 
@@ -21,6 +24,7 @@ use lexopt::{Arg, ValueExt};
 use link::{End, Link};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use ws_proto::deflate::Parameters;
 use ws_proto::handshake::{ClientRequest, Url};
 use ws_proto::{CloseCode, Timing};
 
@@ -43,6 +47,8 @@ struct Options {
     connections: usize,
     seconds: f64,
     bytes: usize,
+    /// The offer of permessage-deflate.
+    deflate: Option<Parameters>,
     steps: bool,
 }
 
@@ -74,9 +80,15 @@ fn run(options: Options) -> Result<()> {
     let mut addrs = (url.host(), url.port()).to_socket_addrs()?;
     let addr = addrs.find(SocketAddr::is_ipv4);
     let addr = addr.ok_or("the host has no IPv4 address")?;
+    let offer = options.deflate.map(|offer| offer.offer());
+    let offer = offer.as_deref();
+    let request = ClientRequest {
+        extensions: offer.as_slice(),
+        ..ClientRequest::new(url)
+    };
     let mut load = Load::new()?;
     for connections in [1, options.connections] {
-        load.open(connections, addr, url)?;
+        load.open(connections, addr, &request)?;
         report(&options, format_args!("open {connections}"))?;
     }
     let began = Instant::now();
@@ -110,14 +122,14 @@ impl Load {
     }
 
     /// Opens connections until there are so many.
-    fn open(&mut self, connections: usize, addr: SocketAddr, url: Url<'_>) -> Result<()> {
+    fn open(&mut self, connections: usize, addr: SocketAddr, request: &ClientRequest<'_>) -> Result<()> {
         while self.open < connections {
             while self.links.len() < connections && self.links.len() - self.open < MOST_OPENING {
                 let token = Token(self.links.len());
                 let mut stream = connect(addr, token.0)?;
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 self.poll.registry().register(&mut stream, token, interest)?;
-                let link = Link::open(stream, &ClientRequest::new(url), self.origin.elapsed())?;
+                let link = Link::open(stream, request, self.origin.elapsed())?;
                 self.links.push(Some(link));
             }
             self.turn(None)?;
@@ -224,6 +236,7 @@ fn parse() -> std::result::Result<Options, lexopt::Error> {
         connections: 1000,
         seconds: 5.0,
         bytes: 32,
+        deflate: None,
         steps: false,
     };
     let mut parser = lexopt::Parser::from_env();
@@ -233,6 +246,7 @@ fn parse() -> std::result::Result<Options, lexopt::Error> {
             Arg::Long("connections") => options.connections = parser.value()?.parse()?,
             Arg::Long("seconds") => options.seconds = parser.value()?.parse()?,
             Arg::Long("bytes") => options.bytes = parser.value()?.parse()?,
+            Arg::Long("deflate") => options.deflate = Some(deflate::parameters(&mut parser, deflate::ANY)?),
             Arg::Long("steps") => options.steps = true,
             other => return Err(other.unexpected()),
         }

@@ -184,8 +184,10 @@ impl Link {
         match reply.answer {
             None => {}
             Some(Answer::Refused(head)) => return Err(End::Refused(head.status())),
-            Some(Answer::Open(_)) => {
-                self.phase = Phase::Open(Connection::new(Role::Client, &Config::default()))
+            Some(Answer::Open(opened)) => {
+                let mut config = Config::default();
+                config.deflate = opened.deflate();
+                self.phase = Phase::Open(Connection::new(Role::Client, &config));
             }
         }
         Ok(consumed)

@@ -1,5 +1,7 @@
 //! What the client examples share: a blocking client over one `TcpStream`, and the command line around it.
 
+mod deflate;
+
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -7,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::{Arg, ValueExt};
+use ws_proto::deflate::Parameters;
 use ws_proto::handshake::{self, Answer, ClientRequest, Url};
 use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, State, Transport, Violation};
 
@@ -33,19 +36,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects and does the opening handshake. Later waits for the peer, to read and to write, take
-    /// `patience` at most.
-    pub(crate) fn connect(url: &Url<'_>, patience: Option<Duration>) -> Result<Self> {
+    /// Connects and does the opening handshake, with this offer of permessage-deflate. Later waits for the peer, to
+    /// read and to write, take `patience` at most.
+    pub(crate) fn connect(
+        url: &Url<'_>,
+        offer: Option<Parameters>,
+        patience: Option<Duration>,
+    ) -> Result<Self> {
         let mut stream = connect(url)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(CONNECTING))?;
         stream.set_write_timeout(Some(CONNECTING))?;
         let mut outbox = Outbox::client_from_os()?;
-        let input = open(url, &mut stream, &mut outbox)?;
+        let (input, agreed) = open(url, offer, &mut stream, &mut outbox)?;
         stream.set_read_timeout(patience)?;
         stream.set_write_timeout(patience)?;
         let mut config = Config::default();
         config.limits.max_fragments = MAX_FRAGMENTS;
+        config.deflate = agreed;
         let connection = Connection::new(Role::Client, &config);
         Ok(Self {
             stream,
@@ -142,9 +150,21 @@ fn connect(url: &Url<'_>) -> Result<TcpStream> {
     Err(format!("cannot connect to {}: {error}", url.authority()).into())
 }
 
-/// The opening handshake. What the server sent behind its answer is the first input.
-fn open(url: &Url<'_>, stream: &mut TcpStream, outbox: &mut Outbox) -> Result<Input<Vec<u8>>> {
-    let mut handshake = handshake::Client::start(&ClientRequest::new(*url), outbox)?;
+/// The opening handshake: what the server sent behind its answer, which is the first input, and what was agreed on
+/// permessage-deflate.
+fn open(
+    url: &Url<'_>,
+    offer: Option<Parameters>,
+    stream: &mut TcpStream,
+    outbox: &mut Outbox,
+) -> Result<(Input<Vec<u8>>, Option<Parameters>)> {
+    let offer = offer.map(|offer| offer.offer());
+    let offer = offer.as_deref();
+    let request = ClientRequest {
+        extensions: offer.as_slice(),
+        ..ClientRequest::new(*url)
+    };
+    let mut handshake = handshake::Client::start(&request, outbox)?;
     stream.write_all(outbox.bytes())?;
     outbox.consume(outbox.len());
     let mut buffer = vec![0; READ_BYTES];
@@ -159,12 +179,13 @@ fn open(url: &Url<'_>, stream: &mut TcpStream, outbox: &mut Outbox) -> Result<In
             Some(Answer::Refused(head)) => {
                 return Err(format!("the server answered with HTTP status {}", head.status()).into());
             }
-            Some(Answer::Open(_)) => {
+            Some(Answer::Open(opened)) => {
+                let agreed = opened.deflate();
                 let rest = &buffer[reply.consumed..n];
                 let mut input = Input::with_space(vec![0; READ_BYTES], Inbox::new());
                 input.space()[..rest.len()].copy_from_slice(rest);
                 input.filled(rest.len());
-                return Ok(input);
+                return Ok((input, agreed));
             }
         }
     }
@@ -190,12 +211,12 @@ fn in_words(error: io::Error) -> Box<dyn Error> {
     }
 }
 
-/// A program that takes one URL: exit code 0; or 1 if `work` fails, 2 if the command line is wrong, and a line on
-/// stderr that says why.
-pub(crate) fn run(name: &str, work: impl FnOnce(&Url<'_>) -> Result<()>) -> ExitCode {
-    let (done, failure) = match argument() {
-        Ok(Some(text)) => match parse(&text) {
-            Ok(url) => (work(&url), 1),
+/// A program that takes one URL, and perhaps `--deflate`: exit code 0; or 1 if `work` fails, 2 if the command line is
+/// wrong, and a line on stderr that says why.
+pub(crate) fn run(name: &str, work: impl FnOnce(&Url<'_>, Option<Parameters>) -> Result<()>) -> ExitCode {
+    let (done, failure) = match arguments() {
+        Ok(Some((text, offer))) => match parse(&text) {
+            Ok(url) => (work(&url, offer), 1),
             Err(error) => (Err(error), 2),
         },
         Ok(None) => (help(name).map_err(Into::into), 1),
@@ -208,23 +229,27 @@ pub(crate) fn run(name: &str, work: impl FnOnce(&Url<'_>) -> Result<()>) -> Exit
     ExitCode::SUCCESS
 }
 
-/// The URL on the command line; `None` if help is asked for.
-fn argument() -> std::result::Result<Option<String>, lexopt::Error> {
-    let mut url = None;
+/// The URL on the command line, and what to offer; `None` if help is asked for.
+fn arguments() -> std::result::Result<Option<(String, Option<Parameters>)>, lexopt::Error> {
+    let (mut url, mut offer) = (None, None);
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Value(value) if url.is_none() => url = Some(value.string()?),
+            Arg::Long("deflate") => offer = Some(deflate::parameters(&mut parser, deflate::ANY)?),
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
         }
     }
-    url.map(Some)
-        .ok_or_else(|| "a URL is missing, such as ws://127.0.0.1:9001/".into())
+    let url = url.ok_or("a URL is missing, such as ws://127.0.0.1:9001/")?;
+    Ok(Some((url, offer)))
 }
 
 fn help(name: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "Usage: {name} ws://HOST[:PORT]/[PATH]")
+    writeln!(
+        io::stdout(),
+        "Usage: {name} ws://HOST[:PORT]/[PATH] [--deflate[=PARAMETERS]]"
+    )
 }
 
 fn parse(text: &str) -> Result<Url<'_>> {

@@ -1,6 +1,7 @@
 //! What is answered to a request: an upgrade at any path, the page at `/`, and 404 elsewhere.
 
 use ws_proto::Outbox;
+use ws_proto::deflate::Parameters;
 use ws_proto::handshake::{Accept, AnswerError, Field, Request, RequestError, RequestHead, Response};
 
 /// Everything on one page, for the file to be opened by one request.
@@ -15,24 +16,28 @@ const MAX_ID_BYTES: usize = 64;
 
 /// What a request was answered with; it is in the outbox.
 pub(crate) enum Answer<'a> {
-    /// 101. Messages are to be sent back; by the id, others may watch.
-    Echo { id: Option<&'a str> },
+    /// 101. Messages are to be sent back, compressed if that was agreed; by the id, others may watch.
+    Echo {
+        id: Option<&'a str>,
+        deflate: Option<Parameters>,
+    },
     /// 101. The frames of the connection with this id are to be shown.
     Watch { id: &'a str },
     /// A response with this status, which is all.
     Response(u16),
 }
 
-/// Answers a request; `full`: there are as many connections as may be. Errors mean that this file asks for what may
-/// not be written.
+/// Answers a request; `full`: there are as many connections as may be; `deflate`: what compression is to be like.
+/// Errors mean that this file asks for what may not be written.
 pub(crate) fn answer<'a>(
     head: &RequestHead<'a>,
     full: bool,
+    deflate: Option<&Parameters>,
     outbox: &mut Outbox,
 ) -> Result<Answer<'a>, AnswerError> {
     match head.upgrade() {
         Ok(request) if full => reject(&request, 503, &[Field::new("Retry-After", "10")], outbox),
-        Ok(request) => upgrade(&request, outbox),
+        Ok(request) => upgrade(&request, deflate, outbox),
         // Not a request for WebSocket, or not one that HTTP lets upgrade.
         Err(RequestError::NotWebSocket | RequestError::MethodNotGet | RequestError::Http10)
             if matches!(head.method(), "GET" | "HEAD") =>
@@ -46,22 +51,37 @@ pub(crate) fn answer<'a>(
     }
 }
 
-fn upgrade<'a>(request: &Request<'a>, outbox: &mut Outbox) -> Result<Answer<'a>, AnswerError> {
+fn upgrade<'a>(
+    request: &Request<'a>,
+    deflate: Option<&Parameters>,
+    outbox: &mut Outbox,
+) -> Result<Answer<'a>, AnswerError> {
     let id = request
         .query()
         .and_then(|query| query.strip_prefix("id="))
         .filter(|id| id.len() <= MAX_ID_BYTES);
     let answer = match (request.path(), id) {
         ("/tap", Some(id)) => Answer::Watch { id },
-        ("/echo", id) => Answer::Echo { id },
-        _ => Answer::Echo { id: None },
+        (path, id) => Answer::Echo {
+            id: id.filter(|_| path == "/echo"),
+            deflate: deflate.and_then(|policy| request.deflate(policy)),
+        },
     };
     // An echo is no secret. What a connection carries is: pages of other sites may not watch (RFC 6455 §10.2).
     let foreign = request.origin().is_some() && !request.is_same_origin(false);
     if foreign && matches!(answer, Answer::Watch { .. }) {
         return reject(request, 403, &[], outbox);
     }
-    request.accept(&Accept::default(), outbox)?;
+    let agreed = match &answer {
+        Answer::Echo { deflate, .. } => deflate.map(|agreed| agreed.answer()),
+        Answer::Watch { .. } | Answer::Response(_) => None,
+    };
+    let agreed = agreed.as_deref();
+    let accept = Accept {
+        extensions: agreed.as_slice(),
+        ..Accept::default()
+    };
+    request.accept(&accept, outbox)?;
     Ok(answer)
 }
 

@@ -2,16 +2,18 @@
 //! shows each frame as the codec saw it.
 //!
 //! ```text
-//! cargo run --release --example echo_server -- [--addr 127.0.0.1:9001] [--ping-interval-s N] [--rate N] [--quiet]
+//! cargo run --release --example echo_server -- [--addr 127.0.0.1:9001] [--ping-interval-s N] [--deflate] [--quiet]
 //! ```
 //!
 //! `--help` tells all options. Ctrl-C ends it: every peer gets a Close frame, and a few seconds to answer it.
 //!
-//! Where to look, if you want to embed the crate in a readiness loop of your own: `peer.rs` is one
-//! connection, with the receive loop; `server.rs` is the event loop around it, with its timers; `http.rs` answers
-//! the opening handshake; `pace.rs` slows down who sends too much; `tap.rs` stands beside a connection and splits its
-//! bytes into frames.
+//! Where to look, if you want to embed the crate in a readiness loop of your own: `peer.rs` is one connection, with
+//! the receive loop in `peer/echo.rs`; `server.rs` is the event loop around it, with its timers; `http.rs` answers the
+//! opening handshake; `pace.rs` slows down who sends too much; `tap.rs` stands beside a connection and splits its
+//! bytes into frames; `sizes.rs` counts what compression does to messages.
 
+#[path = "../common/deflate.rs"]
+mod deflate;
 mod http;
 mod options;
 mod pace;
@@ -19,6 +21,7 @@ mod peer;
 mod server;
 #[path = "../common/signals.rs"]
 mod signals;
+mod sizes;
 mod tap;
 
 use std::io::{self, Write};

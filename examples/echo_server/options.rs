@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use ws_proto::Timing;
+use ws_proto::deflate::Parameters;
+
+use crate::deflate;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -18,6 +21,11 @@ Usage: echo_server [options]
   --idle-timeout-s N     Close 1001 after N seconds without a message; 0: never [0]
   --max-connections N    most WebSocket connections; one more is answered 503 [no limit]
   --rate N               messages per second that are read from a connection; 0: any number [0]
+  --deflate[=PARAMETERS] compress messages (permessage-deflate), for clients that offer it; each connection keeps the
+                         contexts of its own, some 400 KB at most. PARAMETERS limit both sides, written as in an
+                         answer: 'server_max_window_bits=10; client_max_window_bits=10'
+  --deflate-no-context   the same with an empty window for each message, on both sides: all connections share what
+                         compresses, and an idle one has no heap memory
   --quiet                no line on stderr for each connection
   --help                 this text
 
@@ -29,6 +37,14 @@ const MOST_MESSAGE_BYTES: u32 = 1 << 30;
 
 /// How long a peer may take for the end, once that has begun.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// Neither side takes a context over.
+const NO_CONTEXT: Parameters = Parameters {
+    server_no_context_takeover: true,
+    client_no_context_takeover: true,
+    server_max_window_bits: None,
+    client_max_window_bits: None,
+};
 
 /// What the command line asks for.
 pub(crate) enum Command {
@@ -44,6 +60,8 @@ pub(crate) struct Options {
     /// Messages per second; 0: any number.
     pub(crate) rate: u32,
     pub(crate) timing: Timing,
+    /// What permessage-deflate is to be like; `None`: it is not negotiated.
+    pub(crate) deflate: Option<Parameters>,
     pub(crate) quiet: bool,
 }
 
@@ -56,6 +74,7 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
         max_connections: usize::MAX,
         rate: 0,
         timing: Timing::default(),
+        deflate: None,
         quiet: false,
     };
     options.timing.close = CLOSING;
@@ -71,6 +90,10 @@ pub(crate) fn parse() -> Result<Command, lexopt::Error> {
             Arg::Long("idle-timeout-s") => options.timing.idle = seconds(&mut parser)?,
             Arg::Long("max-connections") => options.max_connections = parser.value()?.parse()?,
             Arg::Long("rate") => options.rate = parser.value()?.parse()?,
+            Arg::Long("deflate") => {
+                options.deflate = Some(deflate::parameters(&mut parser, Parameters::default())?);
+            }
+            Arg::Long("deflate-no-context") => options.deflate = Some(NO_CONTEXT),
             Arg::Long("quiet") => options.quiet = true,
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             other => return Err(other.unexpected()),

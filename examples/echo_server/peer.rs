@@ -1,6 +1,7 @@
 //! One connection: its transport, the state of its protocol, and what is done when the transport is ready.
 
-use std::error::Error;
+mod echo;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 use std::net::Shutdown;
@@ -10,8 +11,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use ws_proto::handshake::{AnswerError, HeadLimits, Received, Server};
 use ws_proto::{
-    Close, CloseCode, Connection, Deadlines, Event, Inbox, Input, Outbox, Role, SendError, State, Status,
-    Timeout, Transport, Violation,
+    Close, CloseCode, Connection, Deadlines, Inbox, Outbox, Role, State, Status, Timeout, Transport,
 };
 
 use crate::http::{self, Answer};
@@ -28,7 +28,8 @@ pub(crate) const BACK_PRESSURE_BYTES: usize = 256 << 10;
 /// Bytes of reports waiting for a watcher from which on frames are left out.
 const MAX_REPORT_BYTES: usize = 256 << 10;
 
-/// A connected peer. While it is idle, it has no heap memory, but for its pace if there is a rate.
+/// A connected peer. While it is idle, it has no heap memory, but for its pace if there is a rate, and the contexts of
+/// compression if they are taken over.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     /// What the event loop was asked to wait for.
@@ -45,6 +46,8 @@ pub(crate) struct Peer {
     phase: Phase,
     deadlines: Deadlines,
     pace: Option<Box<Pace>>,
+    /// Whether its outbox holds more than bytes: compressed messages may refer to those before them.
+    compresses: bool,
     inbox: Inbox,
     outbox: Outbox,
 }
@@ -80,6 +83,7 @@ impl Peer {
             phase: Phase::Opening(Server::new(HeadLimits::default())),
             deadlines: Deadlines::new(now),
             pace: None,
+            compresses: false,
             inbox: Inbox::new(),
             outbox: Outbox::new(),
         }
@@ -124,7 +128,7 @@ impl Peer {
 
     /// Moves bytes until the transport has no more, or takes no more.
     pub(crate) fn turn(&mut self, token: Token, shared: &mut Shared) -> Next {
-        if self.outbox.is_empty() {
+        if self.outbox.is_empty() && !self.compresses {
             self.outbox = shared.take_outbox();
         }
         let next = match self
@@ -134,7 +138,9 @@ impl Peer {
             Ok(Next::Close) | Err(_) => self.end(token, shared),
             Ok(next) => next,
         };
-        if self.outbox.is_empty() {
+        if self.compresses {
+            self.outbox.release();
+        } else if self.outbox.is_empty() {
             shared.put_outbox(mem::take(&mut self.outbox));
         }
         self.inbox.release();
@@ -286,14 +292,17 @@ impl Peer {
             return Ok(());
         };
         let answer = match server.receive(&shared.buffer[..n]) {
-            Ok(Received { head: Some(head), .. }) => http::answer(&head, shared.is_full(), &mut self.outbox)?,
+            Ok(Received { head: Some(head), .. }) => {
+                let deflate = shared.options.deflate.as_ref();
+                http::answer(&head, shared.is_full(), deflate, &mut self.outbox)?
+            }
             Ok(Received { head: None, .. }) => return Ok(()),
             Err(error) => {
                 error.refuse(&mut self.outbox);
                 Answer::Response(error.status())
             }
         };
-        match answer {
+        let deflate = match answer {
             Answer::Response(status) => {
                 shared.log(token, format_args!("HTTP {status}"));
                 self.phase = Phase::Responding;
@@ -302,75 +311,28 @@ impl Peer {
             Answer::Watch { id } => {
                 self.watches = true;
                 shared.watchers.insert(id.into(), token);
+                None
             }
-            Answer::Echo { id } => {
+            Answer::Echo { id, deflate } => {
                 // Its frames begin behind the response, which is still in the outbox.
-                let tap = |watcher: &Token| Tap::new(*watcher, &shared.options, self.outbox.len());
+                let compressed = deflate.is_some();
+                let tap =
+                    |watcher: &Token| Tap::new(*watcher, &shared.options, compressed, self.outbox.len());
                 self.tap = id.and_then(|id| shared.watchers.get(id)).map(tap).map(Box::new);
+                deflate
             }
+        };
+        match deflate {
+            Some(agreed) => shared.log(token, format_args!("open, {}", agreed.answer())),
+            None => shared.log(token, format_args!("open")),
         }
-        shared.log(token, format_args!("open"));
         shared.open += 1;
-        self.phase = Phase::Open(Connection::new(Role::Server, &shared.config()));
+        self.compresses = deflate.is_some();
+        self.phase = Phase::Open(Connection::new(Role::Server, &shared.config(deflate)));
         self.pace = match shared.options.rate {
             0 => None,
             rate => Some(Box::new(Pace::new(rate))),
         };
-        Ok(())
-    }
-
-    /// Bytes of an open connection.
-    fn messages(&mut self, bytes: &mut [u8], token: Token, shared: &Shared) -> io::Result<()> {
-        let Err(error) = self.echo(bytes, shared.now) else {
-            return Ok(());
-        };
-        // The peer's fault is answered already: `transport` knows how it goes on.
-        let violation = *error.downcast::<Violation>().map_err(io::Error::other)?;
-        if let Some(tap) = &mut self.tap {
-            tap.violation(violation);
-        }
-        shared.log(
-            token,
-            format_args!("failed with {}: {violation}", violation.close_code()),
-        );
-        Ok(())
-    }
-
-    /// The receive loop.
-    fn echo(&mut self, bytes: &mut [u8], now: Duration) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let Phase::Open(connection) = &mut self.phase else {
-            return Ok(());
-        };
-        let mut input = Input::new(bytes, &mut self.inbox);
-        while connection.receive(&mut input, &mut self.outbox)? {
-            let sent = match input.event() {
-                // At most one Pong waits in the outbox: this one goes out before the next Ping is looked at.
-                Event::Ping(_) => {
-                    write(&mut self.stream, &mut self.outbox, &mut self.tap)?;
-                    continue;
-                }
-                Event::Pong(payload) => {
-                    self.deadlines.answered(now, payload);
-                    continue;
-                }
-                Event::Close(_) => continue,
-                Event::Text(_) | Event::Binary(_) if self.watches => Ok(()),
-                Event::Text(text) => connection.send_text(text, &mut self.outbox),
-                Event::Binary(data) => connection.send_binary(data, &mut self.outbox),
-            };
-            match sent {
-                Err(SendError::Closed) => continue, // it crossed our Close frame
-                sent => sent?,
-            }
-            self.deadlines.active(now);
-            if let Some(pace) = &mut self.pace
-                && !pace.count(now)
-            {
-                let consumed = input.consumed();
-                pace.keep(&input.into_parts().0[consumed..]);
-                break;
-            }
-        }
         Ok(())
     }
 

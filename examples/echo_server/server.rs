@@ -8,6 +8,7 @@ use std::{fmt, mem};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use ws_proto::deflate::{Parameters, Pool};
 use ws_proto::{Config, Outbox};
 
 use crate::options::Options;
@@ -65,6 +66,8 @@ pub(crate) struct Shared {
     /// Who watches the connections of an id: see `tap.rs`.
     pub(crate) watchers: HashMap<String, Token>,
     pub(crate) options: Options,
+    /// What compresses and decompresses, for connections that do not take contexts over.
+    pool: Pool,
     spare: Option<Outbox>,
 }
 
@@ -95,6 +98,7 @@ impl Server {
                 open: 0,
                 watchers: HashMap::new(),
                 options,
+                pool: Pool::default(),
                 spare: None,
             },
         })
@@ -296,6 +300,9 @@ impl Shared {
         // the end of one message, and small ones behind it.
         let room = BACK_PRESSURE_BYTES + self.options.max_message_bytes as usize + READ_BYTES;
         outbox.set_max_bytes(u32::try_from(room).unwrap_or(u32::MAX));
+        if self.options.deflate.is_some() {
+            outbox.set_pool(self.pool.clone());
+        }
         outbox
     }
 
@@ -310,10 +317,15 @@ impl Shared {
     }
 
     /// What connections are told.
-    pub(crate) fn config(&self) -> Config {
+    pub(crate) fn config(&self, deflate: Option<Parameters>) -> Config {
         let mut config = Config::default();
+        config.deflate = deflate;
         config.limits.max_message_bytes = self.options.max_message_bytes.into();
         config.limits.max_frame_bytes = self.options.max_message_bytes.into();
+        if deflate.is_some() {
+            // What does not compress may grow a little, and a message of the greatest length is to get through.
+            config.limits.max_frame_bytes += config.limits.max_message_bytes / 8 + 64;
+        }
         config.limits.max_fragments = MAX_FRAGMENTS;
         config
     }

@@ -5,11 +5,12 @@
 use std::fmt::Write as _;
 
 use mio::Token;
-use ws_proto::frame::{Decoder, Header, Part, Rules};
+use ws_proto::frame::{Decoder, Header, Part, Rsv, Rules};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{Role, Violation};
 
 use crate::options::Options;
+use crate::sizes::Sizes;
 
 /// Payload bytes that a report shows.
 const FIRST_BYTES: usize = 32;
@@ -34,6 +35,8 @@ struct Direction {
     decoder: Decoder,
     header: Option<Header>,
     first: Vec<u8>,
+    /// There if messages may be compressed.
+    sizes: Option<Sizes>,
 }
 
 /// Frames described, as JSON.
@@ -45,16 +48,23 @@ struct Reports {
 }
 
 impl Tap {
-    /// A tap on a connection that has not carried any frame yet: `preamble` bytes go out first.
-    pub(crate) fn new(watcher: Token, options: &Options, preamble: usize) -> Self {
+    /// A tap on a connection that has not carried any frame yet: `preamble` bytes go out first; messages may be
+    /// `compressed`.
+    pub(crate) fn new(watcher: Token, options: &Options, compressed: bool, preamble: usize) -> Self {
         let mut received = Rules::new(Role::Server);
         received.max_frame_bytes = options.max_message_bytes.into();
         let mut sent = Rules::new(Role::Client);
         sent.max_frame_bytes = u64::MAX;
+        if compressed {
+            received.message_bits = Rsv::RSV1;
+            // What does not compress grows a little. The connection knows how much is too much.
+            received.max_frame_bytes *= 2;
+            sent.message_bits = Rsv::RSV1;
+        }
         Self {
             watcher,
-            incoming: Direction::new("in", received),
-            outgoing: Direction::new("out", sent),
+            incoming: Direction::new("in", received, compressed),
+            outgoing: Direction::new("out", sent, compressed),
             preamble,
             reports: Reports::default(),
         }
@@ -70,6 +80,14 @@ impl Tap {
         let skipped = self.preamble.min(bytes.len());
         self.preamble -= skipped;
         self.outgoing.look(&bytes[skipped..], &mut self.reports);
+    }
+
+    /// A message of so many bytes came, and was sent back unless the connection is closing.
+    pub(crate) fn message(&mut self, plain: usize, sent_back: bool) {
+        self.incoming.message(plain, &mut self.reports);
+        if sent_back {
+            self.outgoing.message(plain, &mut self.reports);
+        }
     }
 
     /// The connection was failed. The text has nothing to escape.
@@ -99,12 +117,13 @@ impl Tap {
 }
 
 impl Direction {
-    fn new(name: &'static str, rules: Rules) -> Self {
+    fn new(name: &'static str, rules: Rules, compressed: bool) -> Self {
         Self {
             name,
             decoder: Decoder::new(rules),
             header: None,
             first: Vec::new(),
+            sizes: compressed.then(Sizes::default),
         }
     }
 
@@ -122,10 +141,31 @@ impl Direction {
                     if last {
                         reports.push(self.describe());
                         self.first.clear();
+                        self.count_frame(reports);
                     }
                 }
             }
             bytes = &bytes[step.consumed..];
+        }
+    }
+
+    fn count_frame(&mut self, reports: &mut Reports) {
+        if let (Some(sizes), Some(header)) = (&mut self.sizes, &self.header) {
+            sizes.frame(header);
+            self.report_sizes(reports);
+        }
+    }
+
+    fn message(&mut self, plain: usize, reports: &mut Reports) {
+        if let Some(sizes) = &mut self.sizes {
+            sizes.message(plain);
+            self.report_sizes(reports);
+        }
+    }
+
+    fn report_sizes(&mut self, reports: &mut Reports) {
+        while let Some(sizes) = self.sizes.as_mut().and_then(Sizes::describe_next) {
+            reports.push(format!(r#"{{"direction":"{}",{sizes}}}"#, self.name));
         }
     }
 

@@ -9,7 +9,7 @@ use crate::frame::Rsv;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Most payload bytes of a frame, checked at its header. Default: 16 MiB. Breach: 1009.
+    /// Most payload bytes of a frame, as they are on the wire, checked at its header. Default: 16 MiB. Breach: 1009.
     pub max_frame_bytes: u64,
     /// Most bytes of a message, checked at the header of the frame that would exceed it; of a compressed one, inflated,
     /// checked while it is inflated, and a frame of it may declare an eighth and 64 more. Default: 16 MiB. Breach: 1009.

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Judges the reports of the Autobahn test suite: check.py REPORTS CASES
+"""Judges the reports of the Autobahn test suite: check.py CASES REPORTS...
 
-REPORTS is the folder with index.json, CASES a file with the name of every case that must be there. Prints a
-line for each case that falls short, then how many passed and failed.
+CASES is a file with the name of every case that must be there, REPORTS are folders with an index.json; each case is in
+one of them. Prints a line for each case that falls short, then how many passed and failed.
 """
 
 import json
 import pathlib
+import re
 import sys
 
 AGENT = "ws-proto"
@@ -15,22 +16,43 @@ CLOSE_CODES = pathlib.Path(__file__).with_name("close_codes.txt")
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 CLOSE_FRAME = "8"
 GAVE_UP = "KLE"
+COMPRESSED = ("12.", "13.")
+# How many messages go each way in each of them, and what they ask of our compressor.
+MESSAGES = 1000
+NO_CONTEXT = "_no_context_takeover"
+PARAMETERS = {
+    "13.2": {NO_CONTEXT},
+    "13.3": {"_max_window_bits=9"},
+    "13.4": {"_max_window_bits=15"},
+    "13.5": {NO_CONTEXT, "_max_window_bits=9"},
+    "13.6": {NO_CONTEXT, "_max_window_bits=15"},
+    "13.7": {NO_CONTEXT, "_max_window_bits=9"},
+}
 
 
-def main(reports, cases_file):
-    reports = pathlib.Path(reports)
+def main(cases_file, *folders):
     cases = pathlib.Path(cases_file).read_text().split()
     table = parse_table(CLOSE_CODES.read_text())
-    index = {}
-    if (reports / "index.json").exists():
-        index = json.loads((reports / "index.json").read_text())
-    faults = check(index, cases, table, lambda name: json.loads((reports / name).read_text()))
+    faults = check([read_index(pathlib.Path(folder)) for folder in folders], cases, table, read_json)
     for case, fault in faults:
         print(f"{case}: {fault}")
     failed = len({case for case, _ in faults})
     print(f"# pass {max(len(cases) - failed, 0)}")
     print(f"# fail {failed}")
     return 1 if failed else 0
+
+
+def read_index(folder):
+    """The index of a folder, with the whole paths of the reports; of one without reports, an empty one."""
+    index = read_json(folder / "index.json") if (folder / "index.json").exists() else {}
+    for results in index.values():
+        for result in results.values():
+            result["reportfile"] = folder / result["reportfile"]
+    return index
+
+
+def read_json(path):
+    return json.loads(path.read_text())
 
 
 def parse_table(text):
@@ -55,12 +77,16 @@ def expand(name):
     return [f"{group}.{number}" for number in range(int(first), int(last or first) + 1)]
 
 
-def check(index, cases, table, read):
+def check(indices, cases, table, read):
     """Every fault as (case, what is wrong); no faults, no entries."""
-    faults = []
-    if list(index) != [AGENT]:
-        faults.append(("index", f"reports on {list(index)}, not on {AGENT} alone"))
-    results = index.get(AGENT, {})
+    faults, results = [], {}
+    for index in indices:
+        if list(index) != [AGENT]:
+            faults.append(("index", f"reports on {list(index)}, not on {AGENT} alone"))
+        for case, result in index.get(AGENT, {}).items():
+            if case in results:
+                faults.append((case, "is reported twice"))
+            results[case] = result
     for case in sorted(set(results) - set(cases)):
         faults.append((case, "is reported, but is no case of the suite"))
     for case in sorted(set(table) - set(cases)):
@@ -96,6 +122,9 @@ def check_case(case, result, report, kind, code):
     if not report["wasClean"]:
         yield f"the closing handshake was not completed: {report['wasNotCleanReason']}"
 
+    if is_compressed(case):
+        yield from check_compression(case, report)
+
     # Nobody's patience ran out.
     for field in ("wasOpenHandshakeTimeout", "wasCloseHandshakeTimeout", "wasServerConnectionDropTimeout"):
         if report[field]:
@@ -104,6 +133,36 @@ def check_case(case, result, report, kind, code):
         yield "the peer gave up waiting and failed the connection"
     if not report["isServer"] and report["droppedByMe"]:
         yield "the server left it to the client to end the connection"
+
+
+def is_compressed(case):
+    return case.startswith(COMPRESSED)
+
+
+def check_compression(case, report):
+    """permessage-deflate with the parameters that the case is about, and messages that got smaller."""
+    agreed = re.findall(r"^Sec-WebSocket-Extensions: (.*)\r$", report["httpResponse"], re.MULTILINE | re.IGNORECASE)
+    if len(agreed) != 1:
+        yield f"permessage-deflate was not agreed on once, but in {agreed}"
+        return
+    name, *parameters = agreed[0].split("; ")
+    side = "client" if report["isServer"] else "server"
+    ours = {it.removeprefix(side) for it in parameters if it.startswith(side)}
+    wanted = PARAMETERS.get(case.rpartition(".")[0], set())
+    if name != "permessage-deflate" or ours != wanted:
+        yield f"agreed on {agreed[0]}, which asks of us {ours}, not {wanted}"
+    traffic = report["trafficStats"]
+    if traffic is None:
+        yield "no messages were counted"
+        return
+    for way in ("incoming", "outgoing"):
+        if traffic[f"{way}WebSocketMessages"] != MESSAGES:
+            yield f"{way}: {traffic[f'{way}WebSocketMessages']} messages, not {MESSAGES}"
+    plain, packed = traffic["incomingOctetsAppLevel"], traffic["incomingOctetsWebSocketLevel"]
+    # Shorter ones go out as they are, and with a context that is taken over some of 64 bytes get a little longer.
+    most = plain + 4 * MESSAGES if plain <= 64 * MESSAGES else plain - 1
+    if packed > most:
+        yield f"{plain} bytes came as {packed}"
 
 
 if __name__ == "__main__":

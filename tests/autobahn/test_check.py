@@ -33,6 +33,25 @@ def good_report(case, kind, code):
         "droppedByMe": False,
         "isServer": False,
         "wirelog": [["KL", 1], ["TO", [2, "8800"], False]],
+        "httpResponse": good_response(case),
+        "trafficStats": good_traffic() if check.is_compressed(case) else None,
+    }
+
+
+def good_response(case):
+    if not check.is_compressed(case):
+        return "HTTP/1.1 101 Switching Protocols\r\n\r\n"
+    ours = [f"; server{it}" for it in check.PARAMETERS.get(case.rpartition(".")[0], ())]
+    agreed = f"permessage-deflate; client_no_context_takeover{''.join(ours)}"
+    return f"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: {agreed}\r\n\r\n"
+
+
+def good_traffic():
+    return {
+        "incomingWebSocketMessages": check.MESSAGES,
+        "outgoingWebSocketMessages": check.MESSAGES,
+        "incomingOctetsAppLevel": 256_000,
+        "incomingOctetsWebSocketLevel": 20_000,
     }
 
 
@@ -41,7 +60,7 @@ def faults(reports, cases=CASES, table=TABLE, agents=(check.AGENT,)):
         case: {"behavior": it["behavior"], "behaviorClose": it["behaviorClose"], "reportfile": case}
         for case, it in reports.items()
     }
-    return check.check({agent: result for agent in agents}, cases, table, reports.get)
+    return check.check([{agent: result for agent in agents}], cases, table, reports.get)
 
 
 class Checker(unittest.TestCase):
@@ -55,7 +74,8 @@ class Checker(unittest.TestCase):
         self.assertEqual(faults(good_reports()), [])
 
     def test_every_case_has_its_code(self):
-        self.assertEqual(len(CASES), 301)
+        self.assertEqual(len(CASES), 517)
+        self.assertEqual(sum(map(check.is_compressed, CASES)), 216)
         self.assertEqual(TABLE["1.1.1"], ("answers", 1000))
         self.assertEqual(TABLE["2.5"], ("fails", 1002))
         self.assertEqual(TABLE["6.14.10"], ("fails", 1007))
@@ -80,6 +100,27 @@ class Checker(unittest.TestCase):
     def test_wrong_agent(self):
         self.assertEqual([case for case, _ in faults(good_reports(), agents=["ws-proto", "other"])], ["index"])
         self.assertEqual(len(faults(good_reports(), agents=[])), 1 + len(CASES))
+
+    def test_case_in_two_folders(self):
+        both = [{check.AGENT: {"1.1.1": {"reportfile": "1.1.1"}}}] * 2
+        found = check.check(both, [], {}, None)
+        self.assertIn(("1.1.1", "is reported twice"), found)
+
+    def test_compression(self):
+        self.doctored("12.1.1", behavior="UNIMPLEMENTED")
+        self.doctored("12.1.1", httpResponse=good_response("1.1.1"))
+        self.doctored("12.5.18", httpResponse=good_response("13.2.1"))
+        self.doctored("13.3.1", httpResponse=good_response("12.1.1"))
+        self.doctored("13.3.1", isServer=True)
+        self.doctored("13.7.1", httpResponse=good_response("13.2.1"))
+
+    def test_messages(self):
+        self.doctored("12.1.1", trafficStats=None)
+        self.doctored("12.1.1", trafficStats=good_traffic() | {"incomingWebSocketMessages": 999})
+        self.doctored("12.1.1", trafficStats=good_traffic() | {"outgoingWebSocketMessages": 999})
+        self.doctored("12.1.1", trafficStats=good_traffic() | {"incomingOctetsWebSocketLevel": 256_000})
+        short = {"incomingOctetsAppLevel": 64_000, "incomingOctetsWebSocketLevel": 68_001}
+        self.doctored("12.1.2", trafficStats=good_traffic() | short)
 
     def test_non_strict_behavior(self):
         self.doctored("6.4.1", behavior="NON-STRICT")

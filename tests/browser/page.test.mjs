@@ -6,11 +6,18 @@ import { after, before, beforeEach, test } from 'node:test';
 import { chromium } from 'playwright-core';
 
 const SERVER = process.env.ECHO_SERVER;
-const PAGE = `${SERVER.replace('ws:', 'http:')}/`;
+// Servers that compress, and what they agree on with Chromium.
+const COMPRESSING = [
+  [process.env.DEFLATE_SERVER, 'permessage-deflate'],
+  [process.env.NO_CONTEXT_SERVER,
+    'permessage-deflate; server_no_context_takeover; client_no_context_takeover'],
+];
 const SCREENSHOTS = process.env.SCREENSHOTS;
 const LIMIT = { timeout: 60_000 };
 const MIB = 1 << 20;
 const SIZES = [0, 1, 125, 126, 65535, 65536, MIB, 16 * MIB];
+// Least bytes that echo_server compresses.
+const MIN_BYTES = 64;
 const FLAGS = [
   '--disable-gpu',
   '--disable-quic',
@@ -38,11 +45,15 @@ beforeEach(async () => {
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
-  const response = await page.goto(PAGE);
+  await open(SERVER);
+}, LIMIT);
+
+async function open(server) {
+  const response = await page.goto(`${server.replace('ws:', 'http:')}/`);
   assert.equal(response.status(), 200);
   assert.match(response.headers()['content-type'], /^text\/html/);
   await state(/^open/);
-}, LIMIT);
+}
 
 // A test with a fresh page that is connected; it must leave nothing on the console.
 function onPage(name, body) {
@@ -139,12 +150,98 @@ onPage('closing with a reason by the page, and connecting again', async () => {
   checkFrames((await frames(2)).slice(2), /text/i, 5);
 });
 
-onPage('every byte of the echoes', async () => {
-  const wrong = await page.evaluate(async ([url, sizes]) => {
+// The text and the colours say whether messages are compressed.
+async function shows(extensions) {
+  assert.equal(await page.textContent('#extensions'), extensions || 'no compression');
+  assert.equal(await page.isVisible('#sizes'), extensions !== '');
+}
+
+// What the page shows of one direction's messages, each behind its frames, whose lengths are added up here.
+function messages(direction) {
+  return page.$$eval('#frames tr', (rows, direction) => {
+    const found = [];
+    let length = 0;
+    for (const { dataset, cells } of rows) {
+      const field = (name) => Array.from(cells).find((cell) => cell.dataset.field === name)?.textContent.trim();
+      if (field('direction') === direction) length += Number(field('length'));
+      if (dataset.message !== direction) continue;
+      const [plain, wire] = [Number(dataset.plain), Number(dataset.wire)];
+      found.push({ plain, wire, length, compressed: dataset.compressed === 'true' });
+      length = 0;
+    }
+    return found;
+  }, direction);
+}
+
+function totals(direction) {
+  return page.$$eval(`#sizes-${direction} [data-total]`, (cells) => Object.fromEntries(
+    cells.map((cell) => [cell.dataset.total, Number(cell.textContent.replaceAll(',', ''))]),
+  ));
+}
+
+// Checks what the page shows of both directions, once so many messages have gone round.
+async function checkSizes(sizes) {
+  await page.waitForFunction(
+    ([count]) => document.querySelectorAll('#frames tr[data-message=out]').length === count,
+    [sizes.length],
+  );
+  for (const direction of ['in', 'out']) {
+    const shown = await messages(direction);
+    assert.deepEqual(shown.map((message) => message.plain), sizes);
+    for (const { plain, wire, length, compressed } of shown) {
+      assert.equal(wire, length, 'the frames add up');
+      if (direction === 'out') assert.equal(compressed, plain >= MIN_BYTES);
+      if (compressed && plain >= MIN_BYTES) assert.ok(wire < plain, `${plain} bytes came as ${wire}`);
+      if (!compressed) assert.equal(wire, plain);
+    }
+    const sum = (field) => shown.reduce((sum, message) => sum + message[field], 0);
+    const { messages: count, plain, wire } = await totals(direction);
+    assert.deepEqual([count, plain, wire], [sizes.length, sum('plain'), sum('wire')]);
+    assert.ok(4 * wire < plain, `${direction}: ${plain} bytes in all came as ${wire}`);
+  }
+}
+
+onPage('no compression', () => shows(''));
+
+for (const [server, extensions] of COMPRESSING) {
+  onPage(`the page with ${extensions}`, async () => {
+    await open(server);
+    await shows(extensions);
+    const sizes = [0, 5, MIN_BYTES - 1, MIN_BYTES, 126, 1000, 65536, MIB];
+    for (const [at, size] of sizes.entries()) {
+      // Text that is about as compressible as any: counted lines.
+      await page.evaluate((size) => {
+        let text = '';
+        for (let line = 0; text.length < size; line++) text += `line ${line} of a text that goes on and on, `;
+        send(text.slice(0, size), size);
+      }, size);
+      await page.waitForFunction((count) => totals.echoed === count, at + 1);
+    }
+    await page.fill('#size', '100000');
+    await page.click('#send-binary');
+    await checkSizes([...sizes, 100_000]);
+    assert.equal(await page.textContent('#problem'), '');
+    // A connection of its own: counted anew.
+    await close(1000, '');
+    await state(/^closed.*1000/);
+    await page.click('#connect');
+    await state(/^open/);
+    assert.deepEqual([(await totals('in')).messages, (await totals('out')).messages], [0, 0]);
+    await shows(extensions);
+  });
+
+  onPage(`every byte of the echoes with ${extensions}`, () => everyByte(server, extensions));
+}
+
+onPage('every byte of the echoes', () => everyByte(SERVER, ''));
+
+async function everyByte(url, extensions) {
+  const wrong = await page.evaluate(async ([url, extensions, sizes]) => {
     const socket = new WebSocket(url);
     socket.binaryType = 'arraybuffer';
     await new Promise((resolve, reject) => Object.assign(socket, { onopen: resolve, onclose: reject }));
-    const wrong = socket.extensions || socket.protocol ? ['something was negotiated'] : [];
+    const wrong = [];
+    if (socket.protocol || socket.extensions !== extensions) wrong.push(`${socket.extensions} was negotiated`);
     const echo = (message) => new Promise((resolve, reject) => {
       socket.onmessage = (event) => resolve(event.data);
       socket.onclose = (event) => reject(new Error(`closed with ${event.code}`));
@@ -161,9 +258,9 @@ onPage('every byte of the echoes', async () => {
     }
     socket.close();
     return wrong;
-  }, [SERVER, SIZES]);
+  }, [url, extensions, SIZES]);
   assert.deepEqual(wrong, []);
-});
+}
 
 // How a socket ends, seen from the browser, when it does `body`.
 function closeEvent(send, ...close) {
@@ -190,6 +287,12 @@ onPage('a message that is too big', async () => {
 });
 
 test('screenshots', { ...LIMIT, skip: !SCREENSHOTS }, async () => {
+  await screenshots('');
+  await open(COMPRESSING[0][0]);
+  await screenshots('deflate-');
+});
+
+async function screenshots(prefix) {
   await page.click('#send-text');
   for (const size of [0, 126, MIB]) {
     await page.fill('#size', String(size));
@@ -201,7 +304,7 @@ test('screenshots', { ...LIMIT, skip: !SCREENSHOTS }, async () => {
     await page.emulateMedia({ colorScheme });
     for (const [name, width, height] of [['wide', 1280, 800], ['narrow', 400, 900]]) {
       await page.setViewportSize({ width, height });
-      await page.screenshot({ path: `${SCREENSHOTS}/${colorScheme}-${name}.png`, fullPage: true });
+      await page.screenshot({ path: `${SCREENSHOTS}/${prefix}${colorScheme}-${name}.png`, fullPage: true });
     }
   }
-});
+}

@@ -67,7 +67,8 @@ def frame(opcode, data=b"", fin=True, rsv=0, key=None, declared=None):
 
 
 def masked(key, data):
-    return bytes(byte ^ key[at % 4] for at, byte in enumerate(data))
+    keys = (key * (len(data) // 4 + 1))[: len(data)]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(keys, "big")).to_bytes(len(data), "big")
 
 
 def close_body(code, reason=b""):

@@ -1,6 +1,8 @@
-"""echo_server over time: heartbeat, idle timeout, limits, shutdown."""
+"""echo_server over time: heartbeat, idle timeout, limits, memory, shutdown."""
 
 import asyncio
+import re
+import resource
 import signal
 import time
 
@@ -8,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import peer
 from peer import CLOSE, PING, PONG, TEXT, close_body, frame
-from program import Server, client, raw
+from program import Program, Server, client, raw
 
 KEY = b"\x37\xfa\x21\x3d"
 
@@ -100,6 +102,38 @@ class Limits(peer.Test):
             await asyncio.sleep(0.2)
             server.signal(signal.SIGTERM)
             self.assertEqual(await server.ended(), (0, ["closed 1 connections, 1 clean"]))
+
+
+class Memory(peer.Test):
+    """What an idle connection costs that has compressed messages behind it."""
+
+    async def per_connection(self, option, count=300):
+        """Resident bytes of the server for each connection beyond the first."""
+        arguments = ("--connections", count, "--seconds", 1, "--bytes", 1000, "--deflate", "--steps")
+        async with Server("echo_server", "--quiet", option) as server:
+            async with Program("load", server.url, *arguments) as load:
+                self.assertEqual(await load.line(), "open 1")
+                first = resident_bytes(server)
+                await load.type("")
+                self.assertEqual(await load.line(), f"open {count}")
+                await load.type("")
+                echoed = re.fullmatch(r"echoed (\d+) in .* s", await load.line())
+                self.assertGreater(int(echoed[1]), count)
+                all_of_them = resident_bytes(server)
+                await load.type("", "")
+                self.assertEqual(await load.ended(), (0, [f"closed {count}, {count} clean"]))
+        return (all_of_them - first) // (count - 1)
+
+    async def test_contexts_taken_over(self):
+        self.assertIn(await self.per_connection("--deflate"), range(30_000, 600_000))
+
+    async def test_no_contexts(self):
+        self.assertLess(await self.per_connection("--deflate-no-context"), 8000)
+
+
+def resident_bytes(program):
+    with open(f"/proc/{program.process.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 class Shutdown(peer.Test):
