@@ -55,6 +55,7 @@ mod bytes;
 mod close;
 #[cfg(feature = "alloc")]
 mod connection;
+mod cpu;
 #[cfg(feature = "alloc")]
 mod deadlines;
 pub mod deflate;

@@ -7,7 +7,7 @@ use crate::error::Violation;
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Place};
 use crate::mask::MaskingKey;
-use crate::utf8::Validator;
+use crate::utf8::{self, Validator};
 
 /// What stands in the way of going on: a violation, at this offset in the bytes given.
 pub(super) type Fault = (Violation, usize);
@@ -132,7 +132,7 @@ fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Resu
 /// Unmasks a short text; whether it is valid. It stays masked if not.
 #[inline(never)]
 pub(super) fn unmask_short_text(key: MaskingKey, text: &mut [u8]) -> bool {
-    let valid = key.apply_and_check_ascii(text) || core::str::from_utf8(text).is_ok();
+    let valid = utf8::unmask_whole(key, text);
     if !valid {
         key.apply(text);
     }

@@ -1,9 +1,13 @@
 //! Incremental UTF-8 validation (RFC 3629, RFC 6455 §8.1).
 
-use crate::mask::{MaskingKey, PIECE_BYTES};
+mod kernel;
 
-/// Bytes from which [`simdutf8`] is faster than the standard library; it hands shorter input over itself.
-const BULK_BYTES: usize = 64;
+use self::kernel::{Masked, Plain, Text};
+use crate::mask::MaskingKey;
+
+/// Bytes of a text that are validated at a time: as many as are looked at again if they are not valid, and stay in the
+/// L1 cache where unmasking and validating are two passes.
+const PIECE_BYTES: usize = 16 << 10;
 
 /// The text was invalid: no octets that follow can make it valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,11 +61,9 @@ impl Validator {
     /// Octets that the character needs which the text so far ends in; 0 if it ends behind one.
     #[cfg(feature = "alloc")]
     pub(crate) fn missing_octets(&self) -> usize {
-        match (self.len, self.partial[0]) {
-            (0, _) => 0,
-            (len, 0..=0xdf) => 2 - usize::from(len),
-            (len, 0xe0..=0xef) => 3 - usize::from(len),
-            (len, 0xf0..) => 4 - usize::from(len),
+        match usize::from(self.len) {
+            0 => 0,
+            len => character_len(self.partial[0]) - len,
         }
     }
 
@@ -86,102 +88,106 @@ impl Validator {
     /// [`InvalidUtf8`] with the offset of the first octet that cannot continue a valid text. What
     /// the validator holds is then of no use for more.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
-        let mut offset = 0;
-        while self.len > 0 {
-            let Some(&octet) = bytes.get(offset) else {
-                return Ok(());
-            };
-            self.push(octet).map_err(|()| InvalidUtf8 { offset })?;
-            offset += 1;
-        }
-        let bytes = &bytes[offset..];
-        match validate(bytes) {
-            Ok(()) => {}
-            Err(Fault {
-                valid,
-                proof: Some(proof),
-            }) => {
-                return Err(InvalidUtf8 {
-                    offset: offset + valid + proof,
-                });
-            }
-            Err(Fault { valid, proof: None }) => {
-                let rest = &bytes[valid..];
-                self.partial[..rest.len()].copy_from_slice(rest);
-                self.len = rest.len() as u8;
-            }
-        }
-        Ok(())
+        self.take(Plain(bytes))
     }
 
-    /// Unmasks the next bytes of the text in place and validates them, piece by piece while each is in the
-    /// L1 cache. ASCII, which most text is, costs no second look.
+    /// Unmasks the next bytes of the text in place and validates them in the same pass.
     ///
     /// # Errors
     /// As [`feed`](Self::feed). Not all of the bytes are unmasked then.
     pub fn unmask(&mut self, key: MaskingKey, bytes: &mut [u8]) -> Result<(), InvalidUtf8> {
+        if key == MaskingKey::default() {
+            self.feed(bytes)
+        } else {
+            self.take(Masked(key, bytes))
+        }
+    }
+
+    /// Whole characters go to the kernel, what is cut off of one goes octet by octet.
+    fn take<T: Text>(&mut self, mut text: T) -> Result<(), InvalidUtf8> {
         let mut offset = 0;
-        for piece in bytes.chunks_mut(PIECE_BYTES) {
-            let ascii = key.apply_and_check_ascii(piece);
-            if !(ascii && self.is_complete()) {
-                self.feed(piece).map_err(|error| InvalidUtf8 {
-                    offset: offset + error.offset,
-                })?;
+        while !text.octets().is_empty() {
+            let whole = if self.is_complete() { end_of_piece(&text) } else { 0 };
+            let (mut piece, rest) = text.split_at(whole.max(1));
+            let valid = if whole > 0 {
+                kernel::run(piece.again())
+            } else {
+                piece.unmask();
+                false
+            };
+            if !valid {
+                self.push_all(piece.octets())
+                    .map_err(|error| InvalidUtf8 { offset: offset + error.offset })?;
             }
-            offset += piece.len();
+            offset += piece.octets().len();
+            text = rest;
         }
         Ok(())
     }
 
-    /// Adds one octet to the unfinished character.
+    /// Takes octets that are not the whole characters of a valid text.
+    fn push_all(&mut self, octets: &[u8]) -> Result<(), InvalidUtf8> {
+        let valid = match core::str::from_utf8(octets) {
+            Err(error) if self.is_complete() => error.valid_up_to(),
+            _ => 0,
+        };
+        for (offset, &octet) in octets.iter().enumerate().skip(valid) {
+            self.push(octet).map_err(|()| InvalidUtf8 { offset })?;
+        }
+        Ok(())
+    }
+
+    /// Takes one octet, by RFC 3629 §4.
     fn push(&mut self, octet: u8) -> Result<(), ()> {
         let len = usize::from(self.len);
-        let mut character = [0; 4];
-        character[..len].copy_from_slice(&self.partial[..len]);
-        character[len] = octet;
-        match core::str::from_utf8(&character[..=len]) {
-            Ok(_) => self.len = 0,
-            // Valid so far: fewer than four octets, since four either end a character or break it.
-            Err(error) if error.error_len().is_none() => {
-                self.partial[len] = octet;
-                self.len += 1;
-            }
-            Err(_) => return Err(()),
+        let first = if len == 0 { octet } else { self.partial[0] };
+        let fits = match (len, first) {
+            (0, _) => matches!(octet, 0x00..=0x7f | 0xc2..=0xf4),
+            (1, 0xe0) => matches!(octet, 0xa0..=0xbf),
+            (1, 0xed) => matches!(octet, 0x80..=0x9f),
+            (1, 0xf0) => matches!(octet, 0x90..=0xbf),
+            (1, 0xf4) => matches!(octet, 0x80..=0x8f),
+            _ => matches!(octet, 0x80..=0xbf),
+        };
+        if !fits {
+            return Err(());
+        }
+        if len + 1 == character_len(first) {
+            self.len = 0;
+        } else {
+            self.partial[len] = octet;
+            self.len += 1;
         }
         Ok(())
     }
 }
 
-/// Where bytes stop being whole, valid characters.
-struct Fault {
-    /// Bytes of whole, valid characters.
-    valid: usize,
-    /// How far behind those the octet lies that proves the text invalid; `None` if it is only cut.
-    proof: Option<usize>,
+/// Unmasks a whole text in place; whether it is valid.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn unmask_whole(key: MaskingKey, text: &mut [u8]) -> bool {
+    kernel::run(Masked(key, text))
 }
 
-/// Validates bytes that begin at a character.
-fn validate(bytes: &[u8]) -> Result<(), Fault> {
-    let (valid, error_len) = if bytes.len() < BULK_BYTES {
-        match core::str::from_utf8(bytes) {
-            Ok(_) => return Ok(()),
-            Err(error) => (error.valid_up_to(), error.error_len()),
-        }
-    } else {
-        match simdutf8::compat::from_utf8(bytes) {
-            Ok(_) => return Ok(()),
-            Err(error) => (error.valid_up_to(), error.error_len()),
-        }
-    };
-    // The octets that could begin a character are no fault by themselves: the one behind them is.
-    let proof = error_len.map(|len| {
-        if matches!(bytes[valid], 0xc2..=0xf4) {
-            len
-        } else {
-            0
-        }
+/// Octets of the character that begins with this one; 1 if none does.
+const fn character_len(first: u8) -> usize {
+    match first {
+        0x00..=0xbf => 1,
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xff => 4,
+    }
+}
+
+/// How much of a text that begins at a character to look at next: whole characters, if it is valid.
+fn end_of_piece<T: Text>(text: &T) -> usize {
+    let (octets, key) = (text.octets(), text.key().octets());
+    let end = octets.len().min(PIECE_BYTES);
+    let cut = (1..=end.min(3)).find(|behind| {
+        let at = end - behind;
+        character_len(octets[at] ^ key[at % 4]) > *behind
     });
-    Err(Fault { valid, proof })
+    end - cut.unwrap_or(0)
 }
 
 #[cfg(test)]

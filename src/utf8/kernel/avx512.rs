@@ -1,0 +1,120 @@
+//! 64 octets at a time, with AVX-512 and VBMI2: a table of 64 entries is one instruction.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86")]
+use core::arch::x86::*;
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::*;
+
+const BYTES: usize = 64;
+type Vector = __m512i;
+
+super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load(from: &[u8; BYTES]) -> Vector {
+    // SAFETY: the array has as many octets as are read, and no alignment is asked for.
+    unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn store(block: Vector, to: &mut [u8; BYTES]) {
+    // SAFETY: the array has as many octets as are written, and no alignment is asked for.
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), block) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn zero() -> Vector {
+    _mm512_setzero_si512()
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn repeated(key: MaskingKey) -> Vector {
+    _mm512_set1_epi32(i32::from_ne_bytes(key.octets()))
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn xor(a: Vector, b: Vector) -> Vector {
+    _mm512_xor_si512(a, b)
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn or(a: Vector, b: Vector) -> Vector {
+    _mm512_or_si512(a, b)
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn and(a: Vector, b: Vector) -> Vector {
+    _mm512_and_si512(a, b)
+}
+
+#[target_feature(enable = "avx512bw")]
+#[inline]
+fn is_ascii(block: Vector) -> bool {
+    _mm512_movepi8_mask(block) == 0
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn is_zero(block: Vector) -> bool {
+    _mm512_test_epi32_mask(block, block) == 0
+}
+
+#[target_feature(enable = "avx512bw,avx512vbmi")]
+#[inline]
+fn asks(block: Vector) -> Vector {
+    let leads = _mm512_cmpge_epu8_mask(block, _mm512_set1_epi8(0xc0_u8 as i8));
+    _mm512_maskz_permutexvar_epi8(leads, block, load(&rules::ASKS_BY_LOW_SIX))
+}
+
+#[target_feature(enable = "avx512bw,avx512vbmi")]
+#[inline]
+fn is(block: Vector) -> Vector {
+    let continuations = _mm512_cmplt_epi8_mask(block, _mm512_set1_epi8(0xc0_u8 as i8));
+    _mm512_maskz_permutexvar_epi8(continuations, block, load(&rules::IS_BY_LOW_SIX))
+}
+
+/// The shifts go by bits, so that they bring the bits for the octets two and three places on to that of
+/// `rules::LEAD`.
+#[target_feature(enable = "avx512f,avx512vbmi2")]
+#[inline]
+fn behind(asked: Vector, before: Vector) -> (Vector, Vector) {
+    let words_before = _mm512_alignr_epi64::<7>(asked, before);
+    let by_1 = _mm512_shldi_epi64::<8>(asked, words_before);
+    let by_2 = _mm512_shldi_epi64::<17>(asked, words_before);
+    let by_3 = _mm512_shldi_epi64::<26>(asked, words_before);
+    (by_1, or(by_1, or(by_2, by_3)))
+}
+
+#[target_feature(enable = "avx512bw")]
+#[inline]
+fn short(key: MaskingKey, text: &[u8]) -> Vector {
+    let there = (1 << text.len()) - 1;
+    // SAFETY: nothing is read but the octets of `text`, one for each bit that is set.
+    let block = unsafe { _mm512_maskz_loadu_epi8(there, text.as_ptr().cast()) };
+    _mm512_maskz_mov_epi8(there, xor(block, repeated(key)))
+}
+
+#[target_feature(enable = "avx512bw,avx512vbmi")]
+#[inline]
+fn tail(last: Vector, len: usize) -> Vector {
+    const PLACES: [u8; BYTES] = {
+        let mut places = [0; BYTES];
+        let mut i = 0;
+        while i < BYTES {
+            places[i] = i as u8;
+            i += 1;
+        }
+        places
+    };
+    let shift = _mm512_set1_epi8((BYTES - len) as i8);
+    let places = _mm512_add_epi8(load(&PLACES), shift);
+    _mm512_maskz_permutexvar_epi8((1 << len) - 1, places, last)
+}

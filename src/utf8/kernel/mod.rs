@@ -1,0 +1,257 @@
+//! Unmasks and validates whole texts in one pass, with the widest vectors that there are.
+//!
+//! A file for each set of instructions, and one algorithm for all of them. They say whether a text is valid; where it
+//! ceases to be is for a slower way to find out.
+
+mod algorithm;
+mod portable;
+mod rules;
+
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+mod avx2;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+mod avx512;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+mod ssse3;
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
+mod neon;
+#[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
+use neon as baseline;
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use simd128 as baseline;
+
+#[cfg(not(any(
+    all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
+use portable as baseline;
+
+/// Shared by all but `avx512` and `portable`.
+#[cfg(any(
+    target_arch = "x86",
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+mod lanes;
+
+use crate::cpu::{self, Level};
+use crate::mask::MaskingKey;
+
+/// A whole text.
+pub(crate) trait Text: Sized {
+    /// Whether it is to be unmasked.
+    const MASKED: bool;
+
+    /// Zero, which changes nothing, if it is not masked.
+    fn key(&self) -> MaskingKey;
+    fn octets(&self) -> &[u8];
+    /// The octets to be unmasked, if they are masked.
+    fn octets_mut(&mut self) -> Option<&mut [u8]>;
+    fn split_at(self, at: usize) -> (Self, Self);
+    /// The same text, to be given away.
+    fn again(&mut self) -> impl Text;
+
+    /// Unmasks it, if it is masked.
+    #[inline]
+    fn unmask(&mut self) {
+        let key = self.key();
+        if let Some(octets) = self.octets_mut() {
+            key.apply(octets);
+        }
+    }
+}
+
+/// A text to be unmasked where it is.
+pub(crate) struct Masked<'a>(pub(crate) MaskingKey, pub(crate) &'a mut [u8]);
+
+impl Text for Masked<'_> {
+    const MASKED: bool = true;
+
+    #[inline]
+    fn key(&self) -> MaskingKey {
+        self.0
+    }
+
+    #[inline]
+    fn octets(&self) -> &[u8] {
+        self.1
+    }
+
+    #[inline]
+    fn octets_mut(&mut self) -> Option<&mut [u8]> {
+        Some(self.1)
+    }
+
+    #[inline]
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let (front, back) = self.1.split_at_mut(at);
+        (Self(self.0, front), Self(self.0.advanced(at as u64), back))
+    }
+
+    #[inline]
+    fn again(&mut self) -> impl Text {
+        Masked(self.0, self.1)
+    }
+}
+
+/// A text that is not masked.
+pub(crate) struct Plain<'a>(pub(crate) &'a [u8]);
+
+impl Text for Plain<'_> {
+    const MASKED: bool = false;
+
+    #[inline]
+    fn key(&self) -> MaskingKey {
+        MaskingKey::default()
+    }
+
+    #[inline]
+    fn octets(&self) -> &[u8] {
+        self.0
+    }
+
+    #[inline]
+    fn octets_mut(&mut self) -> Option<&mut [u8]> {
+        None
+    }
+
+    #[inline]
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let (front, back) = self.0.split_at(at);
+        (Self(front), Self(back))
+    }
+
+    #[inline]
+    fn again(&mut self) -> impl Text {
+        Plain(self.0)
+    }
+}
+
+/// Unmasks a whole text, if it is masked, all of it in any case; whether it is valid.
+#[inline]
+pub(crate) fn run<T: Text>(text: T) -> bool {
+    run_at(Level::HIGHEST, text)
+}
+
+/// [`run`] with the instructions of a level, or of the highest that the processor has.
+#[inline]
+#[allow(unsafe_code)]
+pub(crate) fn run_at<T: Text>(level: Level, text: T) -> bool {
+    match level.min(cpu::level()) {
+        // SAFETY, of all: the processor has the features of the level.
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Level::Avx512 => unsafe { avx512::run(text) },
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        // SAFETY: as above.
+        Level::Avx2 => unsafe { avx2::run(text) },
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        // SAFETY: as above.
+        Level::Ssse3 => unsafe { ssse3::run(text) },
+        Level::Baseline => baseline::run(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const KEY: MaskingKey = MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]);
+
+    /// What every backend that this processor has says of a text, plain and masked.
+    fn assert_all_right(text: &[u8], key: MaskingKey) {
+        let valid = core::str::from_utf8(text).is_ok();
+        let mut masked = text.to_vec();
+        key.apply(&mut masked);
+        assert_eq!(portable::run(Plain(text)), valid);
+        assert_unmasks(text, valid, &masked, |masked| portable::run(Masked(key, masked)));
+        for &level in Level::ALL.iter().filter(|level| **level <= cpu::level()) {
+            assert_eq!(run_at(level, Plain(text)), valid, "{level:?} {text:02x?}");
+            assert_unmasks(text, valid, &masked, |masked| run_at(level, Masked(key, masked)));
+        }
+    }
+
+    fn assert_unmasks(text: &[u8], valid: bool, masked: &[u8], run: impl Fn(&mut [u8]) -> bool) {
+        let mut unmasked = masked.to_vec();
+        assert_eq!(run(&mut unmasked), valid, "{text:02x?}");
+        assert_eq!(unmasked, text);
+    }
+
+    #[test]
+    fn rfc3629_a_character_at_every_place_of_texts_of_every_length() {
+        for character in [
+            "é",
+            "\u{7ff}",
+            "\u{800}",
+            "\u{d7ff}",
+            "\u{e000}",
+            "\u{10000}",
+            "\u{10ffff}",
+        ] {
+            for before in 0..if cfg!(miri) { 3 } else { 280 } {
+                for behind in (0..280).step_by(if cfg!(miri) { 97 } else { 7 }) {
+                    let mut text = alloc::vec![b'a'; before];
+                    text.extend_from_slice(character.as_bytes());
+                    text.resize(text.len() + behind, b'z');
+                    assert_all_right(&text, KEY);
+                    // Cut, and wrong behind the cut.
+                    text.truncate(before + character.len() - 1);
+                    assert_all_right(&text, KEY);
+                    text.resize(text.len() + behind, b'z');
+                    assert_all_right(&text, KEY);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rfc3629_every_kind_of_triple_across_the_seams_of_vectors() {
+        let edges = [
+            0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee,
+            0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
+        ];
+        let edges = &edges[..if cfg!(miri) { 4 } else { edges.len() }];
+        for before in [0, 14, 30, 62, 126, 254] {
+            let mut front = "aé".repeat(before / 3).into_bytes();
+            front.resize(before, b'a');
+            for first in edges {
+                for second in edges {
+                    for third in edges {
+                        for end in [&b""[..], b"\x80", b"aaaa"] {
+                            assert_all_right(&[&front, &[*first, *second, *third][..], end].concat(), KEY);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Text of many vectors, characters of all lengths in runs, with some octets spoilt.
+    fn nearly_text() -> impl Strategy<Value = Vec<u8>> {
+        let run = prop_oneof!["[a-z]{0,200}", "[é€😀]{0,80}", "[a-zé€😀]{0,120}", "[ࠀ-\u{d7ff}]{0,60}"];
+        let spoilt = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
+        (prop::collection::vec(run, 0..6), spoilt).prop_map(|(runs, spoilt)| {
+            let mut text = runs.concat().into_bytes();
+            for (place, octet) in spoilt {
+                if !text.is_empty() {
+                    let place = place.index(text.len());
+                    text[place] = octet;
+                }
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn rfc3629_every_backend_on_long_texts(key: [u8; 4], text in nearly_text()) {
+            assert_all_right(&text, MaskingKey::new(key));
+        }
+    }
+}
