@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use crate::cpu::{self, Level};
+
 /// A masking key: four octets, in wire order (RFC 6455 §5.3).
 ///
 /// Octet `i` of the payload data is XORed with octet `i mod 4` of the key, so that masking and
@@ -118,43 +120,75 @@ const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 #[inline]
 fn pass<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     if payload.len() < LONG_BYTES {
-        words::<ASCII>(key, payload)
+        short::<ASCII>(key, payload)
     } else {
         long::<ASCII>(key, payload)
     }
 }
 
-/// [`pass`] by 8-byte words; the last one overlaps its neighbour, which a tail of single bytes would
-/// cost more than.
+/// [`pass`] for less than [`LONG_BYTES`]: the first and the last so many octets, which overlap, as a tail of single ones
+/// would cost more than.
 #[inline(always)]
-fn words<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    let len = payload.len();
-    let word_key = key.word();
-    let mut seen = 0;
-    if let Some((_, last)) = payload.split_last_chunk::<8>() {
-        // Read before the words below are written, since it shares bytes with one of them.
-        let last = u64::from_ne_bytes(*last) ^ key.advanced(len as u64).word();
-        let (words, _) = payload.as_chunks_mut::<8>();
-        for word in words {
-            let value = u64::from_ne_bytes(*word) ^ word_key;
-            seen |= value;
-            *word = value.to_ne_bytes();
-        }
-        seen |= last;
-        payload[len - 8..].copy_from_slice(&last.to_ne_bytes());
-    } else if let Some((_, last)) = payload.split_last_chunk::<4>() {
-        let last = u32::from_ne_bytes(*last) ^ key.advanced(len as u64).0;
-        let first = u32::from_ne_bytes([payload[0], payload[1], payload[2], payload[3]]) ^ key.0;
-        payload[..4].copy_from_slice(&first.to_ne_bytes());
-        payload[len - 4..].copy_from_slice(&last.to_ne_bytes());
-        seen = u64::from(first | last);
-    } else {
-        for (octet, key) in payload.iter_mut().zip(key.octets()) {
-            *octet ^= key;
-            seen |= u64::from(*octet);
+fn short<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    match payload.len() {
+        64.. => ends::<64, ASCII>(key, payload),
+        32.. => ends::<32, ASCII>(key, payload),
+        16.. => ends::<16, ASCII>(key, payload),
+        8.. => ends::<8, ASCII>(key, payload),
+        4.. => ends::<4, ASCII>(key, payload),
+        _ => {
+            let mut seen = 0;
+            for (octet, key) in payload.iter_mut().zip(key.octets()) {
+                *octet ^= key;
+                seen |= *octet;
+            }
+            !ASCII || seen.is_ascii()
         }
     }
-    !ASCII || seen & NOT_ASCII == 0
+}
+
+/// [`pass`] for `N` to `2 * N` octets.
+#[inline(always)]
+fn ends<const N: usize, const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    let key_of_last = key.advanced(payload.len() as u64);
+    let (Some(first), Some(last)) = (payload.first_chunk::<N>(), payload.last_chunk::<N>()) else {
+        return true;
+    };
+    // Both are read before either is written.
+    let (first, last) = (xor(first, key), xor(last, key_of_last));
+    if let Some(to) = payload.first_chunk_mut() {
+        *to = first;
+    }
+    if let Some(to) = payload.last_chunk_mut() {
+        *to = last;
+    }
+    !ASCII || (is_ascii(&first) & is_ascii(&last))
+}
+
+/// XORs the key into some words.
+#[inline(always)]
+fn xor<const N: usize>(octets: &[u8; N], key: MaskingKey) -> [u8; N] {
+    let mut result = *octets;
+    let (words, rest) = result.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ key.word()).to_ne_bytes();
+    }
+    for word in rest.as_chunks_mut::<4>().0 {
+        *word = (u32::from_ne_bytes(*word) ^ key.0).to_ne_bytes();
+    }
+    result
+}
+
+/// Whether some words are ASCII.
+#[inline(always)]
+fn is_ascii<const N: usize>(octets: &[u8; N]) -> bool {
+    let (words, rest) = octets.as_chunks::<8>();
+    let words = words
+        .iter()
+        .fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
+    let rest = rest.as_chunks::<4>().0.iter();
+    let seen = rest.fold(words, |seen, word| seen | u64::from(u32::from_ne_bytes(*word)));
+    seen & NOT_ASCII == 0
 }
 
 /// [`MaskingKey::copy`] by 8-byte words, the last one overlapping its neighbour.
@@ -168,7 +202,6 @@ fn copy_words(key: MaskingKey, from: &[u8], to: &mut [u8]) {
         }
         return;
     };
-    let xor = |word: &[u8; 8], key: MaskingKey| (u64::from_ne_bytes(*word) ^ key.word()).to_ne_bytes();
     *last_to = xor(last, key.advanced(from.len() as u64));
     let (from, _) = from.as_chunks::<8>();
     let (to, _) = to.as_chunks_mut::<8>();
@@ -177,14 +210,18 @@ fn copy_words(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. It goes by octets since
-/// that is the loop over a block which it turns into whole vectors.
+/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. The last block, read
+/// first, overlaps its neighbour.
 #[inline(always)]
 fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    let Some(last) = payload.last_chunk::<BLOCK_BYTES>() else {
+        return short::<ASCII>(key, payload);
+    };
+    let last = xor(last, key.advanced(payload.len() as u64));
     let block_key = [key.octets(); BLOCK_BYTES / 4];
     let block_key = block_key.as_flattened();
     let mut seen = [0; BLOCK_BYTES];
-    let (blocks, rest) = payload.as_chunks_mut::<BLOCK_BYTES>();
+    let (blocks, _) = payload.as_chunks_mut::<BLOCK_BYTES>();
     for block in blocks {
         for i in 0..BLOCK_BYTES {
             block[i] ^= block_key[i];
@@ -193,14 +230,23 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
             }
         }
     }
-    words::<ASCII>(key, rest) & seen.is_ascii()
+    if let Some(to) = payload.last_chunk_mut() {
+        *to = last;
+    }
+    !ASCII || (is_ascii(&last) & is_ascii(&seen))
 }
 
 /// [`blocks`] with the widest vectors that this processor has.
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(never)]
-#[allow(unsafe_code)]
 fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    long_at::<ASCII>(cpu::level(), key, payload)
+}
+
+/// [`blocks`] with the vectors of a level, or of the highest that the processor has.
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[inline(always)]
+#[allow(unsafe_code)]
+fn long_at<const ASCII: bool>(level: Level, key: MaskingKey, payload: &mut [u8]) -> bool {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn avx512<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
         blocks::<ASCII>(key, payload)
@@ -209,24 +255,19 @@ fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     fn avx2<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
         blocks::<ASCII>(key, payload)
     }
-    if std::is_x86_feature_detected!("avx512f")
-        && std::is_x86_feature_detected!("avx512bw")
-        && std::is_x86_feature_detected!("avx512vl")
-    {
-        // SAFETY: the processor was just found to have the three features that the function enables.
-        unsafe { avx512::<ASCII>(key, payload) }
-    } else if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor was just found to have the feature that the function enables.
-        unsafe { avx2::<ASCII>(key, payload) }
-    } else {
-        blocks::<ASCII>(key, payload)
+    match level.min(cpu::level()) {
+        // SAFETY: the processor has what the level includes.
+        Level::Avx512 => unsafe { avx512::<ASCII>(key, payload) },
+        // SAFETY: the processor has what the level includes.
+        Level::Avx2 => unsafe { avx2::<ASCII>(key, payload) },
+        Level::Ssse3 | Level::Baseline => blocks::<ASCII>(key, payload),
     }
 }
 
 /// [`blocks`] with the vectors of the target's baseline.
-#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-#[inline(never)]
-fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+#[inline(always)]
+fn long_at<const ASCII: bool>(_: Level, key: MaskingKey, payload: &mut [u8]) -> bool {
     blocks::<ASCII>(key, payload)
 }
 
@@ -249,9 +290,17 @@ mod tests {
     fn backends<const ASCII: bool>() -> Vec<fn(MaskingKey, &mut [u8]) -> bool> {
         Vec::from([
             pass::<ASCII>,
-            |k, p: &mut [u8]| words::<ASCII>(k, p),
+            |k, p: &mut [u8]| {
+                if p.len() <= LONG_BYTES {
+                    short::<ASCII>(k, p)
+                } else {
+                    pass::<ASCII>(k, p)
+                }
+            },
             |k, p: &mut [u8]| blocks::<ASCII>(k, p),
-            long::<ASCII>,
+            |k, p: &mut [u8]| long_at::<ASCII>(Level::HIGHEST, k, p),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            |k, p: &mut [u8]| long_at::<ASCII>(Level::Avx2, k, p),
         ])
     }
 

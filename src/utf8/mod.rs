@@ -1,8 +1,8 @@
 //! Incremental UTF-8 validation (RFC 3629, RFC 6455 §8.1).
 
-mod kernel;
+pub(crate) mod kernel;
 
-use self::kernel::{Masked, Plain, Text};
+use self::kernel::Text;
 use crate::mask::MaskingKey;
 
 /// Bytes of a text that are validated at a time: as many as are looked at again if they are not valid, and stay in the
@@ -88,7 +88,7 @@ impl Validator {
     /// [`InvalidUtf8`] with the offset of the first octet that cannot continue a valid text. What
     /// the validator holds is then of no use for more.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
-        self.take(Plain(bytes))
+        self.take(MaskingKey::default(), bytes)
     }
 
     /// Unmasks the next bytes of the text in place and validates them in the same pass.
@@ -99,27 +99,33 @@ impl Validator {
         if key == MaskingKey::default() {
             self.feed(bytes)
         } else {
-            self.take(Masked(key, bytes))
+            self.take(key, bytes)
         }
     }
 
     /// Whole characters go to the kernel, what is cut off of one goes octet by octet.
-    fn take<T: Text>(&mut self, mut text: T) -> Result<(), InvalidUtf8> {
+    fn take<T: Text>(&mut self, mut key: MaskingKey, mut text: T) -> Result<(), InvalidUtf8> {
         let mut offset = 0;
         while !text.octets().is_empty() {
-            let whole = if self.is_complete() { end_of_piece(&text) } else { 0 };
+            let whole = if self.is_complete() {
+                end_of_piece(key, text.octets())
+            } else {
+                0
+            };
             let (mut piece, rest) = text.split_at(whole.max(1));
             let valid = if whole > 0 {
-                kernel::run(piece.again())
+                kernel::run(key, piece.again())
             } else {
-                piece.unmask();
+                piece.unmask(key);
                 false
             };
             if !valid {
-                self.push_all(piece.octets())
-                    .map_err(|error| InvalidUtf8 { offset: offset + error.offset })?;
+                self.push_all(piece.octets()).map_err(|error| InvalidUtf8 {
+                    offset: offset + error.offset,
+                })?;
             }
             offset += piece.octets().len();
+            key = key.advanced(piece.octets().len() as u64);
             text = rest;
         }
         Ok(())
@@ -166,7 +172,7 @@ impl Validator {
 #[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn unmask_whole(key: MaskingKey, text: &mut [u8]) -> bool {
-    kernel::run(Masked(key, text))
+    kernel::run(key, text)
 }
 
 /// Octets of the character that begins with this one; 1 if none does.
@@ -180,12 +186,11 @@ const fn character_len(first: u8) -> usize {
 }
 
 /// How much of a text that begins at a character to look at next: whole characters, if it is valid.
-fn end_of_piece<T: Text>(text: &T) -> usize {
-    let (octets, key) = (text.octets(), text.key().octets());
-    let end = octets.len().min(PIECE_BYTES);
+fn end_of_piece(key: MaskingKey, text: &[u8]) -> usize {
+    let end = text.len().min(PIECE_BYTES);
     let cut = (1..=end.min(3)).find(|behind| {
         let at = end - behind;
-        character_len(octets[at] ^ key[at % 4]) > *behind
+        character_len(text[at] ^ key.octets()[at % 4]) > *behind
     });
     end - cut.unwrap_or(0)
 }

@@ -18,14 +18,15 @@ macro_rules! kernel {
 
         /// Unmasks a whole text, if it is masked; whether it is valid.
         #[target_feature(enable = $features)]
-        pub(super) fn run<T: Text>(mut text: T) -> bool {
-            let key = text.key();
+        pub(super) fn run<T: Text>(key: MaskingKey, mut text: T) -> bool {
             let mut check = Check::new();
             let len = text.octets().len();
             let Some((_, last)) = text.octets().split_last_chunk::<BYTES>() else {
                 let block = short(key, text.octets());
-                text.unmask();
-                check.group(&[block]);
+                text.unmask(key);
+                if !is_ascii(block) {
+                    check.characters(&[block]);
+                }
                 return check.finish();
             };
             // Read before what lies before it is written, since it shares octets with that.
@@ -36,19 +37,20 @@ macro_rules! kernel {
                 check.group(&take::<_, GROUP>(&mut text, at, key));
                 at += GROUP * BYTES;
             }
-            let mut rest = [zero(); GROUP];
-            let mut n = 0;
             while len - at >= BYTES {
-                [rest[n]] = take(&mut text, at, key);
-                n += 1;
+                check.group(&take::<_, 1>(&mut text, at, key));
                 at += BYTES;
             }
             if at < len {
-                rest[n] = tail(last, len - at);
-                n += 1;
-                put(&mut text, len - BYTES, last);
+                if is_ascii(last) {
+                    check.ascii();
+                } else {
+                    check.characters(&[tail(last, len - at)]);
+                }
+                if let Some(to) = text.octets_mut().and_then(|octets| octets.last_chunk_mut()) {
+                    store(last, to);
+                }
             }
-            check.group(&rest[..n]);
             check.finish()
         }
 
@@ -56,23 +58,22 @@ macro_rules! kernel {
         #[target_feature(enable = $features)]
         #[inline]
         fn take<T: Text, const N: usize>(text: &mut T, at: usize, key: Vector) -> [Vector; N] {
-            let (from, _) = text.octets()[at..][..N * BYTES].as_chunks::<BYTES>();
             let mut blocks = [zero(); N];
-            for i in 0..N {
-                blocks[i] = if T::MASKED { xor(load(&from[i]), key) } else { load(&from[i]) };
+            let (from, _) = text.octets()[at..][..N * BYTES].as_chunks();
+            for (block, from) in blocks.iter_mut().zip(from) {
+                *block = if T::MASKED {
+                    xor(load(from), key)
+                } else {
+                    load(from)
+                };
             }
-            for i in 0..N {
-                put(text, at + i * BYTES, blocks[i]);
+            if let Some(octets) = text.octets_mut() {
+                let (to, _) = octets[at..][..N * BYTES].as_chunks_mut();
+                for (block, to) in blocks.iter().zip(to) {
+                    store(*block, to);
+                }
             }
             blocks
-        }
-
-        #[target_feature(enable = $features)]
-        #[inline]
-        fn put<T: Text>(text: &mut T, at: usize, block: Vector) {
-            if let Some(to) = text.octets_mut().and_then(|text| text[at..].first_chunk_mut::<BYTES>()) {
-                store(block, to);
-            }
         }
 
         /// A text up to some place.
@@ -85,6 +86,8 @@ macro_rules! kernel {
             mispaired: Vector,
             /// Where ASCII or the end came too soon: in any bit.
             unfinished: Vector,
+            /// Whether the last vector was more than ASCII.
+            in_characters: bool,
         }
 
         impl Check {
@@ -96,6 +99,7 @@ macro_rules! kernel {
                     miscounted: zero(),
                     mispaired: zero(),
                     unfinished: zero(),
+                    in_characters: false,
                 }
             }
 
@@ -107,15 +111,32 @@ macro_rules! kernel {
                     all = or(all, block);
                 }
                 if is_ascii(all) {
+                    self.ascii();
+                } else {
+                    self.characters(blocks);
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            #[inline]
+            fn ascii(&mut self) {
+                if self.in_characters {
                     self.end();
                     self.asked = zero();
-                    return;
+                    self.in_characters = false;
                 }
+            }
+
+            #[target_feature(enable = $features)]
+            #[inline]
+            fn characters(&mut self, blocks: &[Vector]) {
+                self.in_characters = true;
                 for &block in blocks {
-                    let (asked, being) = (asks(block), is(block));
+                    let asked = asks(block);
+                    let (continuation, pair) = is(block, asked);
                     let (of_pair, of_each) = behind(asked, self.asked);
-                    self.miscounted = or(self.miscounted, xor(of_each, being));
-                    self.mispaired = or(self.mispaired, and(of_pair, being));
+                    self.miscounted = or(self.miscounted, xor(of_each, continuation));
+                    self.mispaired = or(self.mispaired, and(of_pair, pair));
                     self.asked = asked;
                 }
             }

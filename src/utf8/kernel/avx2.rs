@@ -100,8 +100,9 @@ fn asks(block: Vector) -> Vector {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn is(block: Vector) -> Vector {
-    _mm256_shuffle_epi8(both_halves(&rules::IS_BY_HIGH), high_bits(block))
+fn is(block: Vector, _asked: Vector) -> (Vector, Vector) {
+    let is = _mm256_shuffle_epi8(both_halves(&rules::IS_BY_HIGH), high_bits(block));
+    (is, is)
 }
 
 #[target_feature(enable = "avx2")]

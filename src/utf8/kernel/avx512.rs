@@ -76,9 +76,13 @@ fn asks(block: Vector) -> Vector {
 
 #[target_feature(enable = "avx512bw,avx512vbmi")]
 #[inline]
-fn is(block: Vector) -> Vector {
-    let continuations = _mm512_cmplt_epi8_mask(block, _mm512_set1_epi8(0xc0_u8 as i8));
-    _mm512_maskz_permutexvar_epi8(continuations, block, load(&rules::IS_BY_LOW_SIX))
+fn is(block: Vector, asked: Vector) -> (Vector, Vector) {
+    // More than ASCII, and no lead. The pair of a lead with anything else is wrong by that alone.
+    let continuation = xor(block, asked);
+    (
+        continuation,
+        _mm512_permutexvar_epi8(block, load(&rules::IS_BY_LOW_SIX)),
+    )
 }
 
 /// The shifts go by bits, so that they bring the bits for the octets two and three places on to that of

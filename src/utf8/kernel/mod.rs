@@ -42,13 +42,10 @@ mod lanes;
 use crate::cpu::{self, Level};
 use crate::mask::MaskingKey;
 
-/// A whole text.
+/// A whole text: `&mut [u8]` to be unmasked where it is, or `&[u8]` that is not masked.
 pub(crate) trait Text: Sized {
-    /// Whether it is to be unmasked.
     const MASKED: bool;
 
-    /// Zero, which changes nothing, if it is not masked.
-    fn key(&self) -> MaskingKey;
     fn octets(&self) -> &[u8];
     /// The octets to be unmasked, if they are masked.
     fn octets_mut(&mut self) -> Option<&mut [u8]>;
@@ -58,61 +55,43 @@ pub(crate) trait Text: Sized {
 
     /// Unmasks it, if it is masked.
     #[inline]
-    fn unmask(&mut self) {
-        let key = self.key();
+    fn unmask(&mut self, key: MaskingKey) {
         if let Some(octets) = self.octets_mut() {
             key.apply(octets);
         }
     }
 }
 
-/// A text to be unmasked where it is.
-pub(crate) struct Masked<'a>(pub(crate) MaskingKey, pub(crate) &'a mut [u8]);
-
-impl Text for Masked<'_> {
+impl Text for &mut [u8] {
     const MASKED: bool = true;
 
     #[inline]
-    fn key(&self) -> MaskingKey {
-        self.0
-    }
-
-    #[inline]
     fn octets(&self) -> &[u8] {
-        self.1
+        self
     }
 
     #[inline]
     fn octets_mut(&mut self) -> Option<&mut [u8]> {
-        Some(self.1)
+        Some(self)
     }
 
     #[inline]
     fn split_at(self, at: usize) -> (Self, Self) {
-        let (front, back) = self.1.split_at_mut(at);
-        (Self(self.0, front), Self(self.0.advanced(at as u64), back))
+        self.split_at_mut(at)
     }
 
     #[inline]
     fn again(&mut self) -> impl Text {
-        Masked(self.0, self.1)
+        &mut **self
     }
 }
 
-/// A text that is not masked.
-pub(crate) struct Plain<'a>(pub(crate) &'a [u8]);
-
-impl Text for Plain<'_> {
+impl Text for &[u8] {
     const MASKED: bool = false;
 
     #[inline]
-    fn key(&self) -> MaskingKey {
-        MaskingKey::default()
-    }
-
-    #[inline]
     fn octets(&self) -> &[u8] {
-        self.0
+        self
     }
 
     #[inline]
@@ -122,37 +101,37 @@ impl Text for Plain<'_> {
 
     #[inline]
     fn split_at(self, at: usize) -> (Self, Self) {
-        let (front, back) = self.0.split_at(at);
-        (Self(front), Self(back))
+        <[u8]>::split_at(self, at)
     }
 
     #[inline]
     fn again(&mut self) -> impl Text {
-        Plain(self.0)
+        *self
     }
 }
 
-/// Unmasks a whole text, if it is masked, all of it in any case; whether it is valid.
+/// Unmasks a whole text, if it is masked, all of it in any case; whether it is valid. The key of one that is not masked
+/// is zero.
 #[inline]
-pub(crate) fn run<T: Text>(text: T) -> bool {
-    run_at(Level::HIGHEST, text)
+pub(crate) fn run<T: Text>(key: MaskingKey, text: T) -> bool {
+    run_at(Level::HIGHEST, key, text)
 }
 
 /// [`run`] with the instructions of a level, or of the highest that the processor has.
 #[inline]
 #[allow(unsafe_code)]
-pub(crate) fn run_at<T: Text>(level: Level, text: T) -> bool {
+pub(crate) fn run_at<T: Text>(level: Level, key: MaskingKey, text: T) -> bool {
     match level.min(cpu::level()) {
-        // SAFETY, of all: the processor has the features of the level.
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        Level::Avx512 => unsafe { avx512::run(text) },
+        // SAFETY: the processor has what the level includes.
+        Level::Avx512 => unsafe { avx512::run(key, text) },
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        // SAFETY: as above.
-        Level::Avx2 => unsafe { avx2::run(text) },
+        // SAFETY: the processor has what the level includes.
+        Level::Avx2 => unsafe { avx2::run(key, text) },
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        // SAFETY: as above.
-        Level::Ssse3 => unsafe { ssse3::run(text) },
-        Level::Baseline => baseline::run(text),
+        // SAFETY: the processor has what the level includes.
+        Level::Ssse3 => unsafe { ssse3::run(key, text) },
+        Level::Baseline => baseline::run(key, text),
     }
 }
 
@@ -169,11 +148,15 @@ mod tests {
         let valid = core::str::from_utf8(text).is_ok();
         let mut masked = text.to_vec();
         key.apply(&mut masked);
-        assert_eq!(portable::run(Plain(text)), valid);
-        assert_unmasks(text, valid, &masked, |masked| portable::run(Masked(key, masked)));
+        assert_eq!(portable::run(MaskingKey::default(), text), valid);
+        assert_unmasks(text, valid, &masked, |masked| portable::run(key, masked));
         for &level in Level::ALL.iter().filter(|level| **level <= cpu::level()) {
-            assert_eq!(run_at(level, Plain(text)), valid, "{level:?} {text:02x?}");
-            assert_unmasks(text, valid, &masked, |masked| run_at(level, Masked(key, masked)));
+            assert_eq!(
+                run_at(level, MaskingKey::default(), text),
+                valid,
+                "{level:?} {text:02x?}"
+            );
+            assert_unmasks(text, valid, &masked, |masked| run_at(level, key, masked));
         }
     }
 
@@ -213,8 +196,8 @@ mod tests {
     #[test]
     fn rfc3629_every_kind_of_triple_across_the_seams_of_vectors() {
         let edges = [
-            0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee,
-            0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
+            0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed,
+            0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
         ];
         let edges = &edges[..if cfg!(miri) { 4 } else { edges.len() }];
         for before in [0, 14, 30, 62, 126, 254] {
@@ -234,7 +217,12 @@ mod tests {
 
     /// Text of many vectors, characters of all lengths in runs, with some octets spoilt.
     fn nearly_text() -> impl Strategy<Value = Vec<u8>> {
-        let run = prop_oneof!["[a-z]{0,200}", "[é€😀]{0,80}", "[a-zé€😀]{0,120}", "[ࠀ-\u{d7ff}]{0,60}"];
+        let run = prop_oneof![
+            "[a-z]{0,200}",
+            "[é€😀]{0,80}",
+            "[a-zé€😀]{0,120}",
+            "[ࠀ-\u{d7ff}]{0,60}"
+        ];
         let spoilt = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
         (prop::collection::vec(run, 0..6), spoilt).prop_map(|(runs, spoilt)| {
             let mut text = runs.concat().into_bytes();

@@ -78,8 +78,9 @@ fn asks(block: Vector) -> Vector {
 
 #[target_feature(enable = "neon")]
 #[inline]
-fn is(block: Vector) -> Vector {
-    vqtbl1q_u8(load(&rules::IS_BY_HIGH), vshrq_n_u8::<4>(block))
+fn is(block: Vector, _asked: Vector) -> (Vector, Vector) {
+    let is = vqtbl1q_u8(load(&rules::IS_BY_HIGH), vshrq_n_u8::<4>(block));
+    (is, is)
 }
 
 #[target_feature(enable = "neon")]

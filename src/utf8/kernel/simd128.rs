@@ -78,8 +78,9 @@ fn asks(block: Vector) -> Vector {
 
 #[target_feature(enable = "simd128")]
 #[inline]
-fn is(block: Vector) -> Vector {
-    u8x16_swizzle(load(&rules::IS_BY_HIGH), u8x16_shr(block, 4))
+fn is(block: Vector, _asked: Vector) -> (Vector, Vector) {
+    let is = u8x16_swizzle(load(&rules::IS_BY_HIGH), u8x16_shr(block, 4));
+    (is, is)
 }
 
 #[target_feature(enable = "simd128")]

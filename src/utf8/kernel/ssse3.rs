@@ -87,8 +87,9 @@ fn asks(block: Vector) -> Vector {
 
 #[target_feature(enable = "ssse3")]
 #[inline]
-fn is(block: Vector) -> Vector {
-    _mm_shuffle_epi8(load(&rules::IS_BY_HIGH), high_bits(block))
+fn is(block: Vector, _asked: Vector) -> (Vector, Vector) {
+    let is = _mm_shuffle_epi8(load(&rules::IS_BY_HIGH), high_bits(block));
+    (is, is)
 }
 
 #[target_feature(enable = "ssse3")]
