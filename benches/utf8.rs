@@ -1,7 +1,13 @@
-//! Validating text: with every set of instructions that this processor has, beside what others do.
+//! Validating text: our kernels with every set of instructions that this processor has, beside what others do.
 //!
-//! The kernels are no part of the crate's interface: their source is compiled into this bench.
-#![allow(unsafe_code, unreachable_pub, missing_docs, unused)]
+//! Kernels are no part of the crate's interface, and which one runs is not to be chosen there, so that their source is
+//! compiled into this bench.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "of a source that is made for the crate"
+)]
 
 extern crate alloc;
 
@@ -15,37 +21,67 @@ mod workload;
 
 use std::hint::black_box;
 
-use cpu::Level;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use cpu::{Cpu, Level};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mask::MaskingKey;
-use utf8::kernel::{self, Masked, Plain};
+use utf8::kernel;
 use workload::Content;
 
 const SIZES: [usize; 6] = [8, 32, 125, 1 << 10, 4 << 10, 16 << 10];
 
-/// Of zeros, so that a text stays the same however often it is unmasked. No kernel looks for it.
-const KEY: MaskingKey = MaskingKey::new([0; 4]);
+/// Turns the characters of the payloads into others of the same length, so that a text stays one however often it is
+/// unmasked.
+const KEY: MaskingKey = MaskingKey::new([1; 4]);
+
+/// Bytes of all texts of a run, one behind the other as in a read: no text is looked at while its stores are under way.
+const READ_BYTES: usize = 16 << 10;
 
 fn utf8(criterion: &mut Criterion) {
     for content in [Content::Ascii, Content::Mixed] {
         for len in SIZES {
-            let name = format!("utf8/{}/{len}", content.name());
-            let mut group = criterion.benchmark_group(name);
-            group.throughput(Throughput::Bytes(len as u64));
-            let mut text = content.payload(len);
-            let mut wrong = text.clone();
-            wrong[len - 1] = 0xff;
-
-            assert!(simdutf8::basic::from_utf8(&text).is_ok());
-            group.bench_function("simdutf8", |bencher| {
-                bencher.iter(|| simdutf8::basic::from_utf8(black_box(&text)).is_ok());
+            let mut group = criterion.benchmark_group(format!("utf8/{}/{len}", content.name()));
+            let mut texts = content.payload(len).repeat(READ_BYTES / len);
+            group.throughput(Throughput::Bytes(texts.len() as u64));
+            let mut contend = |name: &str, valid: &dyn Fn(&mut [u8]) -> bool| {
+                contend(&mut group, name, len, &mut texts, valid);
+            };
+            contend("simdutf8", &|text| simdutf8::basic::from_utf8(text).is_ok());
+            contend("xor, then simdutf8", &|text| {
+                KEY.apply(text);
+                simdutf8::basic::from_utf8(text).is_ok()
             });
-            group.bench_function("xor, then simdutf8", |bencher| {
-                bencher.iter(|| {
-                    black_box(workload::KEY).apply(black_box(&mut text));
-                    simdutf8::basic::from_utf8(black_box(&text)).is_ok()
-                });
-            });
+            for level in Level::ALL {
+                let cpu = Cpu::this().at_most(*level);
+                if cpu.level() == *level {
+                    contend(&format!("{level:?}"), &|text| kernel::run(cpu, KEY, text));
+                    contend(&format!("{level:?}, not masked"), &|text| {
+                        kernel::run(cpu, MaskingKey::default(), &*text)
+                    });
+                }
+            }
+            contend("short messages", &|text| utf8::unmask_whole(KEY, text));
         }
     }
 }
+
+/// Times a way to validate, and to unmask perhaps, all texts; that it tells a wrong one is asserted first.
+fn contend(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    len: usize,
+    texts: &mut [u8],
+    valid: &dyn Fn(&mut [u8]) -> bool,
+) {
+    let mut wrong = texts[..len].to_vec();
+    wrong[len - 1] = 0xff;
+    assert!(!valid(&mut wrong), "{name}");
+    let all_valid = |texts: &mut [u8]| texts.chunks_exact_mut(len).all(|text| valid(black_box(text)));
+    assert!(all_valid(texts) && all_valid(texts), "{name}");
+    group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+        bencher.iter(|| all_valid(black_box(texts)));
+    });
+}
+
+criterion_group! { name = benches; config = workload::criterion(); targets = utf8 }
+criterion_main!(benches);

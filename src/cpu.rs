@@ -11,29 +11,59 @@ pub(crate) enum Level {
     /// 32 octets.
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     Avx2,
-    /// 64 octets, with VBMI2: processors that have AVX-512 without that lower their clock for it.
+    /// 64 octets, with VBMI2: processors that have AVX-512 without it lower their clock for 64 octets.
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     Avx512,
 }
 
 impl Level {
-    /// All there are, the highest last.
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    pub(crate) const ALL: &[Self] = &[Self::Baseline, Self::Ssse3, Self::Avx2, Self::Avx512];
-    /// All there are, the highest last.
-    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-    pub(crate) const ALL: &[Self] = &[Self::Baseline];
-
-    pub(crate) const HIGHEST: Self = Self::ALL[Self::ALL.len() - 1];
+    /// The lowest first. For tests and benches, as is `Cpu::at_most`.
+    #[allow(dead_code, reason = "tests and benches choose, the crate does not")]
+    pub(crate) const ALL: &[Self] = &[
+        Self::Baseline,
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Self::Ssse3,
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Self::Avx2,
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Self::Avx512,
+    ];
 }
 
-/// The highest level that this processor has. Found out once.
+/// A level that this processor has: the proof that its instructions may be used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpu(Level);
+
+impl Cpu {
+    /// This processor, at its highest level. Found out once.
+    #[inline]
+    pub(crate) fn this() -> Self {
+        Self(highest())
+    }
+
+    /// No higher than this level.
+    #[allow(dead_code, reason = "tests and benches choose, the crate does not")]
+    pub(crate) fn at_most(self, level: Level) -> Self {
+        Self(self.0.min(level))
+    }
+
+    #[inline]
+    pub(crate) const fn level(self) -> Level {
+        self.0
+    }
+}
+
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
 #[inline]
-pub(crate) fn level() -> Level {
+fn highest() -> Level {
     use core::sync::atomic::{AtomicU8, Ordering};
 
-    /// A level and one; zero as long as nobody asked.
+    const BASELINE: u8 = Level::Baseline as u8 + 1;
+    const SSSE3: u8 = Level::Ssse3 as u8 + 1;
+    const AVX2: u8 = Level::Avx2 as u8 + 1;
+    const AVX512: u8 = Level::Avx512 as u8 + 1;
+
+    /// A level and one; zero as long as nobody has asked.
     static FOUND: AtomicU8 = AtomicU8::new(0);
 
     #[cold]
@@ -43,10 +73,6 @@ pub(crate) fn level() -> Level {
         level
     }
 
-    const BASELINE: u8 = Level::Baseline as u8 + 1;
-    const SSSE3: u8 = Level::Ssse3 as u8 + 1;
-    const AVX2: u8 = Level::Avx2 as u8 + 1;
-    const AVX512: u8 = Level::Avx512 as u8 + 1;
     match FOUND.load(Ordering::Relaxed) {
         AVX512 => Level::Avx512,
         AVX2 => Level::Avx2,
@@ -76,10 +102,10 @@ fn detect() -> Level {
     }
 }
 
-/// The level that the crate is compiled for.
+/// What the crate is compiled for.
 #[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
 #[inline]
-pub(crate) const fn level() -> Level {
+const fn highest() -> Level {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     if cfg!(all(
         target_feature = "avx512f",

@@ -5,7 +5,9 @@
 
 use core::fmt;
 
-use crate::cpu::{self, Level};
+use crate::cpu::Cpu;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+use crate::cpu::Level;
 
 /// A masking key: four octets, in wire order (RFC 6455 §5.3).
 ///
@@ -75,6 +77,13 @@ impl MaskingKey {
         pass::<true>(self, payload)
     }
 
+    /// Masks or unmasks in place if the payload is short, and the result ASCII; whether that is so.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn apply_if_short_ascii(self, payload: &mut [u8]) -> bool {
+        payload.len() < LONG_BYTES && short::<true>(self, payload)
+    }
+
     /// Masks or unmasks `from` into `to`, in one pass over memory.
     ///
     /// # Panics
@@ -113,6 +122,9 @@ const BLOCK_BYTES: usize = 64;
 /// Length in bytes from which the vectorised loop is worth its call.
 const LONG_BYTES: usize = 128;
 
+/// Length in bytes from which blocks that do not begin where a cache line does cost more than to align them.
+pub(crate) const ALIGNED_BYTES: usize = 512;
+
 /// The most significant bit of each octet: set in none of ASCII.
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
@@ -120,49 +132,66 @@ const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 #[inline]
 fn pass<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     if payload.len() < LONG_BYTES {
-        short::<ASCII>(key, payload)
+        few::<ASCII>(key, payload)
     } else {
         long::<ASCII>(key, payload)
     }
 }
 
+/// [`pass`] for less than [`LONG_BYTES`].
+#[inline]
+fn few<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+    (ASCII && short::<true>(key, payload)) || (short::<false>(key, payload) & !ASCII)
+}
+
 /// [`pass`] for less than [`LONG_BYTES`]: the first and the last so many octets, which overlap, as a tail of single ones
-/// would cost more than.
+/// would cost more than. With `IF_ASCII` the payload stays as it is if the result is more than ASCII, and false is told.
 #[inline(always)]
-fn short<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+fn short<const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     match payload.len() {
-        64.. => ends::<64, ASCII>(key, payload),
-        32.. => ends::<32, ASCII>(key, payload),
-        16.. => ends::<16, ASCII>(key, payload),
-        8.. => ends::<8, ASCII>(key, payload),
-        4.. => ends::<4, ASCII>(key, payload),
+        64.. => ends::<64, IF_ASCII>(key, payload),
+        32.. => ends::<32, IF_ASCII>(key, payload),
+        16.. => ends::<16, IF_ASCII>(key, payload),
+        8.. => ends::<8, IF_ASCII>(key, payload),
+        4.. => ends::<4, IF_ASCII>(key, payload),
         _ => {
-            let mut seen = 0;
+            let octets = || payload.iter().zip(key.octets());
+            if IF_ASCII && octets().any(|(octet, key)| octet ^ key >= 0x80) {
+                return false;
+            }
             for (octet, key) in payload.iter_mut().zip(key.octets()) {
                 *octet ^= key;
-                seen |= *octet;
             }
-            !ASCII || seen.is_ascii()
+            true
         }
     }
 }
 
-/// [`pass`] for `N` to `2 * N` octets.
+/// [`short`] for `N` to `2 * N` octets.
 #[inline(always)]
-fn ends<const N: usize, const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+fn ends<const N: usize, const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     let key_of_last = key.advanced(payload.len() as u64);
     let (Some(first), Some(last)) = (payload.first_chunk::<N>(), payload.last_chunk::<N>()) else {
         return true;
     };
     // Both are read before either is written.
     let (first, last) = (xor(first, key), xor(last, key_of_last));
+    if IF_ASCII {
+        let mut both = first;
+        for i in 0..N {
+            both[i] |= last[i];
+        }
+        if !is_ascii(&both) {
+            return false;
+        }
+    }
     if let Some(to) = payload.first_chunk_mut() {
         *to = first;
     }
     if let Some(to) = payload.last_chunk_mut() {
         *to = last;
     }
-    !ASCII || (is_ascii(&first) & is_ascii(&last))
+    true
 }
 
 /// XORs the key into some words.
@@ -214,14 +243,26 @@ fn copy_words(key: MaskingKey, from: &[u8], to: &mut [u8]) {
 /// first, overlaps its neighbour.
 #[inline(always)]
 fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    let Some(last) = payload.last_chunk::<BLOCK_BYTES>() else {
-        return short::<ASCII>(key, payload);
+    let len = payload.len();
+    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
+        return few::<ASCII>(key, payload);
     };
-    let last = xor(last, key.advanced(payload.len() as u64));
-    let block_key = [key.octets(); BLOCK_BYTES / 4];
+    let first: [u8; BLOCK_BYTES] = xor(first, key);
+    let last: [u8; BLOCK_BYTES] = xor(last, key.advanced(len as u64));
+    // What the first block leaves, from where a cache line begins if that pays; at least an octet to the last one.
+    let start = if len < ALIGNED_BYTES {
+        BLOCK_BYTES
+    } else {
+        1 + payload[1..]
+            .as_ptr()
+            .align_offset(BLOCK_BYTES)
+            .min(BLOCK_BYTES - 1)
+    };
+    let block_key = [key.advanced(start as u64).octets(); BLOCK_BYTES / 4];
     let block_key = block_key.as_flattened();
     let mut seen = [0; BLOCK_BYTES];
-    let (blocks, _) = payload.as_chunks_mut::<BLOCK_BYTES>();
+    let between = payload.get_mut(start..len - 1).unwrap_or_default();
+    let (blocks, _) = between.as_chunks_mut::<BLOCK_BYTES>();
     for block in blocks {
         for i in 0..BLOCK_BYTES {
             block[i] ^= block_key[i];
@@ -230,23 +271,25 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
             }
         }
     }
+    if let Some(to) = payload.first_chunk_mut() {
+        *to = first;
+    }
     if let Some(to) = payload.last_chunk_mut() {
         *to = last;
     }
-    !ASCII || (is_ascii(&last) & is_ascii(&seen))
+    !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
 }
 
 /// [`blocks`] with the widest vectors that this processor has.
-#[inline(never)]
+#[inline]
 fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    long_at::<ASCII>(cpu::level(), key, payload)
+    long_on::<ASCII>(Cpu::this(), key, payload)
 }
 
-/// [`blocks`] with the vectors of a level, or of the highest that the processor has.
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 #[inline(always)]
 #[allow(unsafe_code)]
-fn long_at<const ASCII: bool>(level: Level, key: MaskingKey, payload: &mut [u8]) -> bool {
+fn long_on<const ASCII: bool>(cpu: Cpu, key: MaskingKey, payload: &mut [u8]) -> bool {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn avx512<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
         blocks::<ASCII>(key, payload)
@@ -255,25 +298,27 @@ fn long_at<const ASCII: bool>(level: Level, key: MaskingKey, payload: &mut [u8])
     fn avx2<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
         blocks::<ASCII>(key, payload)
     }
-    match level.min(cpu::level()) {
-        // SAFETY: the processor has what the level includes.
+    match cpu.level() {
+        // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Avx512 => unsafe { avx512::<ASCII>(key, payload) },
-        // SAFETY: the processor has what the level includes.
+        // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Avx2 => unsafe { avx2::<ASCII>(key, payload) },
         Level::Ssse3 | Level::Baseline => blocks::<ASCII>(key, payload),
     }
 }
 
-/// [`blocks`] with the vectors of the target's baseline.
+/// With the vectors of the target's baseline.
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
 #[inline(always)]
-fn long_at<const ASCII: bool>(_: Level, key: MaskingKey, payload: &mut [u8]) -> bool {
+fn long_on<const ASCII: bool>(_: Cpu, key: MaskingKey, payload: &mut [u8]) -> bool {
     blocks::<ASCII>(key, payload)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Level;
+    use alloc::boxed::Box;
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
@@ -286,22 +331,16 @@ mod tests {
             .collect()
     }
 
-    /// Every backend that this machine can run, `pass` with its choices included.
-    fn backends<const ASCII: bool>() -> Vec<fn(MaskingKey, &mut [u8]) -> bool> {
-        Vec::from([
-            pass::<ASCII>,
-            |k, p: &mut [u8]| {
-                if p.len() <= LONG_BYTES {
-                    short::<ASCII>(k, p)
-                } else {
-                    pass::<ASCII>(k, p)
-                }
-            },
-            |k, p: &mut [u8]| blocks::<ASCII>(k, p),
-            |k, p: &mut [u8]| long_at::<ASCII>(Level::HIGHEST, k, p),
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            |k, p: &mut [u8]| long_at::<ASCII>(Level::Avx2, k, p),
-        ])
+    type Backend = Box<dyn Fn(MaskingKey, &mut [u8]) -> bool>;
+
+    /// `pass` with its choices, and every backend that this processor has.
+    fn backends<const ASCII: bool>() -> Vec<Backend> {
+        let mut backends: Vec<Backend> = Vec::from([Box::new(pass::<ASCII>) as Backend]);
+        for &level in Level::ALL {
+            let cpu = Cpu::this().at_most(level);
+            backends.push(Box::new(move |key, payload| long_on::<ASCII>(cpu, key, payload)));
+        }
+        backends
     }
 
     #[test]

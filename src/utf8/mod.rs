@@ -3,6 +3,7 @@
 pub(crate) mod kernel;
 
 use self::kernel::Text;
+use crate::cpu::{Cpu, Level};
 use crate::mask::MaskingKey;
 
 /// Bytes of a text that are validated at a time: as many as are looked at again if they are not valid, and stay in the
@@ -114,7 +115,7 @@ impl Validator {
             };
             let (mut piece, rest) = text.split_at(whole.max(1));
             let valid = if whole > 0 {
-                kernel::run(key, piece.again())
+                kernel::run(Cpu::this(), key, piece.again())
             } else {
                 piece.unmask(key);
                 false
@@ -172,7 +173,13 @@ impl Validator {
 #[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn unmask_whole(key: MaskingKey, text: &mut [u8]) -> bool {
-    kernel::run(key, text)
+    let cpu = Cpu::this();
+    // Short ASCII is done sooner than a kernel is called. Those of 64 octets do it as well, but for the shortest.
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    let worthwhile = cpu.level() < Level::Avx512 || text.len() < 16;
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+    let worthwhile = true;
+    (worthwhile && key.apply_if_short_ascii(text)) || kernel::run(cpu, key, text)
 }
 
 /// Octets of the character that begins with this one; 1 if none does.

@@ -4,33 +4,49 @@
 ///
 /// The backend defines, for those features, `Vector` of `BYTES` octets, and:
 /// - `load`, `store`, `zero`, `repeated` (a key), `xor`, `or`, `and`, `is_ascii`, `is_zero`;
-/// - `asks` and `is`: the tables of `rules` for each octet;
-/// - `behind`: what the octets before each one ask of it and of a pair with it;
+/// - `asks` and `is`: what `rules` say of each octet; what it is comes twice, to be compared with what `behind` gives;
+/// - `behind`: what the octets before each one ask of a pair with it, in the bits of `rules::PAIR`, and of it alone, in
+///   that of `rules::LEAD`; the other bits may be anything;
 /// - `short`: a text of less than `BYTES` octets unmasked, with zeros behind it;
-/// - `tail`: the last so many octets of a vector, less than all, with zeros behind them.
+/// - `head`: the first so many octets of a vector, which zeros follow, with zeros before them instead;
+/// - `tail`: the last so many octets of a vector, with zeros behind them.
 macro_rules! kernel {
     ($features:literal) => {
         use crate::mask::MaskingKey;
         use crate::utf8::kernel::{Text, rules};
+
+        /// Length in bytes from which it pays to align the vectors: those that straddle cache lines cost twice.
+        const ALIGNED_BYTES: usize = 2048;
 
         /// Vectors that are tested for ASCII together.
         const GROUP: usize = 4;
 
         /// Unmasks a whole text, if it is masked; whether it is valid.
         #[target_feature(enable = $features)]
-        pub(super) fn run<T: Text>(key: MaskingKey, mut text: T) -> bool {
+        pub(super) fn run<T: Text>(mut key: MaskingKey, mut text: T) -> bool {
             let mut check = Check::new();
-            let len = text.octets().len();
-            let Some((_, last)) = text.octets().split_last_chunk::<BYTES>() else {
+            let Some(last) = text.octets().last_chunk() else {
                 let block = short(key, text.octets());
                 text.unmask(key);
-                if !is_ascii(block) {
-                    check.characters(&[block]);
+                if is_ascii(block) {
+                    return true;
                 }
+                check.characters(&[block]);
                 return check.finish();
             };
             // Read before what lies before it is written, since it shares octets with that.
-            let last = xor(load(last), repeated(key.advanced(len as u64)));
+            let last = xor(
+                load(last),
+                repeated(key.advanced(text.octets().len() as u64)),
+            );
+            if text.octets().len() >= ALIGNED_BYTES {
+                let len = BYTES - 1 - (text.octets().as_ptr().addr() - 1) % BYTES;
+                let (mut front, rest) = text.split_at(len);
+                check.group(&[head(short(key, front.octets()), len)]);
+                front.unmask(key);
+                (key, text) = (key.advanced(len as u64), rest);
+            }
+            let len = text.octets().len();
             let key = repeated(key);
             let mut at = 0;
             while len - at >= GROUP * BYTES {
@@ -41,15 +57,13 @@ macro_rules! kernel {
                 check.group(&take::<_, 1>(&mut text, at, key));
                 at += BYTES;
             }
-            if at < len {
-                if is_ascii(last) {
-                    check.ascii();
-                } else {
-                    check.characters(&[tail(last, len - at)]);
-                }
-                if let Some(to) = text.octets_mut().and_then(|octets| octets.last_chunk_mut()) {
-                    store(last, to);
-                }
+            if is_ascii(last) {
+                check.ascii();
+            } else if at < len {
+                check.characters(&[tail(last, len - at)]);
+            }
+            if let Some(to) = text.octets_mut().and_then(|octets| octets.last_chunk_mut()) {
+                store(last, to);
             }
             check.finish()
         }
@@ -88,6 +102,7 @@ macro_rules! kernel {
             unfinished: Vector,
             /// Whether the last vector was more than ASCII.
             in_characters: bool,
+            any_characters: bool,
         }
 
         impl Check {
@@ -100,6 +115,7 @@ macro_rules! kernel {
                     mispaired: zero(),
                     unfinished: zero(),
                     in_characters: false,
+                    any_characters: false,
                 }
             }
 
@@ -131,6 +147,7 @@ macro_rules! kernel {
             #[inline]
             fn characters(&mut self, blocks: &[Vector]) {
                 self.in_characters = true;
+                self.any_characters = true;
                 for &block in blocks {
                     let asked = asks(block);
                     let (continuation, pair) = is(block, asked);
@@ -152,6 +169,9 @@ macro_rules! kernel {
             #[target_feature(enable = $features)]
             #[inline]
             fn finish(mut self) -> bool {
+                if !self.any_characters {
+                    return true;
+                }
                 const COUNT: [u8; BYTES] = [rules::LEAD; BYTES];
                 const PAIR: [u8; BYTES] = [rules::PAIR; BYTES];
                 self.end();

@@ -126,8 +126,19 @@ fn short(key: MaskingKey, text: &[u8]) -> Vector {
     let first = _mm_xor_si128(load_half(first), _mm256_castsi256_si128(repeated(key)));
     let key = repeated(key.advanced(text.len() as u64));
     let last = _mm_xor_si128(load_half(last), _mm256_castsi256_si128(key));
-    let last = _mm_shuffle_epi8(last, load_half(slid(16 + BYTES - text.len())));
+    let last = _mm_shuffle_epi8(last, load_half(slid(64 - text.len())));
     _mm256_set_m128i(last, first)
+}
+
+/// Two halves: what comes from the same half, and what comes from the other one.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn head(first: Vector, len: usize) -> Vector {
+    let lower = _mm256_permute2x128_si256::<0x08>(first, first);
+    or(
+        _mm256_shuffle_epi8(first, both_halves(slid(len))),
+        _mm256_shuffle_epi8(lower, both_halves(slid(len + 16))),
+    )
 }
 
 #[target_feature(enable = "avx2")]
@@ -135,7 +146,7 @@ fn short(key: MaskingKey, text: &[u8]) -> Vector {
 fn tail(last: Vector, len: usize) -> Vector {
     let upper = _mm256_permute2x128_si256::<0x81>(last, last);
     or(
-        _mm256_shuffle_epi8(last, both_halves(slid(16 + BYTES - len))),
-        _mm256_shuffle_epi8(upper, both_halves(slid(BYTES - len))),
+        _mm256_shuffle_epi8(last, both_halves(slid(64 - len))),
+        _mm256_shuffle_epi8(upper, both_halves(slid(48 - len))),
     )
 }

@@ -108,17 +108,26 @@ fn short(key: MaskingKey, text: &[u8]) -> Vector {
 
 #[target_feature(enable = "avx512bw,avx512vbmi")]
 #[inline]
-fn tail(last: Vector, len: usize) -> Vector {
-    const PLACES: [u8; BYTES] = {
-        let mut places = [0; BYTES];
-        let mut i = 0;
-        while i < BYTES {
-            places[i] = i as u8;
-            i += 1;
-        }
-        places
-    };
-    let shift = _mm512_set1_epi8((BYTES - len) as i8);
-    let places = _mm512_add_epi8(load(&PLACES), shift);
-    _mm512_maskz_permutexvar_epi8((1 << len) - 1, places, last)
+fn head(first: Vector, len: usize) -> Vector {
+    let absent = BYTES - len;
+    let places = _mm512_sub_epi8(load(&PLACES), _mm512_set1_epi8(absent as i8));
+    _mm512_permutexvar_epi8(places, first)
 }
+
+#[target_feature(enable = "avx512bw,avx512vbmi")]
+#[inline]
+fn tail(last: Vector, len: usize) -> Vector {
+    let absent = BYTES - len;
+    let places = _mm512_add_epi8(load(&PLACES), _mm512_set1_epi8(absent as i8));
+    _mm512_maskz_permutexvar_epi8(u64::MAX >> absent, places, last)
+}
+
+const PLACES: [u8; BYTES] = {
+    let mut places = [0; BYTES];
+    let mut i = 0;
+    while i < BYTES {
+        places[i] = i as u8;
+        i += 1;
+    }
+    places
+};

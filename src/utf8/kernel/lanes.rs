@@ -2,15 +2,15 @@
 
 use crate::mask::MaskingKey;
 
-/// The lookup that moves 16 octets down by `places - 16`, or up. Zeros come in.
+/// The lookup that moves 16 octets down by `places - 32`, or up. Zeros come in.
 #[inline]
 pub(super) fn slid(places: usize) -> &'static [u8; 16] {
     /// The places 0 to 15, between such as give zero.
-    static PLACES: [u8; 64] = {
-        let mut places = [0x80; 64];
+    static PLACES: [u8; 80] = {
+        let mut places = [0x80; 80];
         let mut i = 0;
         while i < 16 {
-            places[16 + i] = i as u8;
+            places[32 + i] = i as u8;
             i += 1;
         }
         places

@@ -39,7 +39,7 @@ use portable as baseline;
 ))]
 mod lanes;
 
-use crate::cpu::{self, Level};
+use crate::cpu::{Cpu, Level};
 use crate::mask::MaskingKey;
 
 /// A whole text: `&mut [u8]` to be unmasked where it is, or `&[u8]` that is not masked.
@@ -113,23 +113,17 @@ impl Text for &[u8] {
 /// Unmasks a whole text, if it is masked, all of it in any case; whether it is valid. The key of one that is not masked
 /// is zero.
 #[inline]
-pub(crate) fn run<T: Text>(key: MaskingKey, text: T) -> bool {
-    run_at(Level::HIGHEST, key, text)
-}
-
-/// [`run`] with the instructions of a level, or of the highest that the processor has.
-#[inline]
 #[allow(unsafe_code)]
-pub(crate) fn run_at<T: Text>(level: Level, key: MaskingKey, text: T) -> bool {
-    match level.min(cpu::level()) {
+pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
+    match cpu.level() {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        // SAFETY: the processor has what the level includes.
+        // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Avx512 => unsafe { avx512::run(key, text) },
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        // SAFETY: the processor has what the level includes.
+        // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Avx2 => unsafe { avx2::run(key, text) },
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        // SAFETY: the processor has what the level includes.
+        // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Ssse3 => unsafe { ssse3::run(key, text) },
         Level::Baseline => baseline::run(key, text),
     }
@@ -145,25 +139,33 @@ mod tests {
 
     /// What every backend that this processor has says of a text, plain and masked.
     fn assert_all_right(text: &[u8], key: MaskingKey) {
-        let valid = core::str::from_utf8(text).is_ok();
-        let mut masked = text.to_vec();
-        key.apply(&mut masked);
-        assert_eq!(portable::run(MaskingKey::default(), text), valid);
-        assert_unmasks(text, valid, &masked, |masked| portable::run(key, masked));
-        for &level in Level::ALL.iter().filter(|level| **level <= cpu::level()) {
-            assert_eq!(
-                run_at(level, MaskingKey::default(), text),
-                valid,
-                "{level:?} {text:02x?}"
-            );
-            assert_unmasks(text, valid, &masked, |masked| run_at(level, key, masked));
-        }
+        assert_all_right_from(0, text, key);
     }
 
-    fn assert_unmasks(text: &[u8], valid: bool, masked: &[u8], run: impl Fn(&mut [u8]) -> bool) {
-        let mut unmasked = masked.to_vec();
-        assert_eq!(run(&mut unmasked), valid, "{text:02x?}");
-        assert_eq!(unmasked, text);
+    /// The same, the text beginning at that place of a cache line.
+    fn assert_all_right_from(place: usize, text: &[u8], key: MaskingKey) {
+        let valid = core::str::from_utf8(text).is_ok();
+        let mut buffer = alloc::vec![0; text.len() + 128];
+        let start = buffer.as_ptr().align_offset(64) + place;
+        let mut assert = |name: &str, run: &dyn Fn(&mut [u8]) -> bool, key: MaskingKey| {
+            buffer[start..][..text.len()].copy_from_slice(text);
+            key.apply(&mut buffer[start..][..text.len()]);
+            assert_eq!(
+                run(&mut buffer[start..][..text.len()]),
+                valid,
+                "{name} {text:02x?}"
+            );
+            assert_eq!(&buffer[start..][..text.len()], text, "{name}");
+        };
+        let none = MaskingKey::default();
+        assert("portable, plain", &|text| portable::run(none, &*text), none);
+        assert("portable, masked", &|text| portable::run(key, text), key);
+        for &level in Level::ALL {
+            let cpu = Cpu::this().at_most(level);
+            let name = alloc::format!("{cpu:?}");
+            assert(&name, &|text| run(cpu, none, &*text), none);
+            assert(&name, &|text| run(cpu, key, text), key);
+        }
     }
 
     #[test]
@@ -205,7 +207,7 @@ mod tests {
             front.resize(before, b'a');
             for first in edges {
                 for second in edges {
-                    for third in edges {
+                    for third in edges.iter().step_by(3) {
                         for end in [&b""[..], b"\x80", b"aaaa"] {
                             assert_all_right(&[&front, &[*first, *second, *third][..], end].concat(), KEY);
                         }
@@ -240,6 +242,17 @@ mod tests {
         #[test]
         fn rfc3629_every_backend_on_long_texts(key: [u8; 4], text in nearly_text()) {
             assert_all_right(&text, MaskingKey::new(key));
+        }
+
+        #[test]
+        fn rfc3629_every_backend_on_texts_at_every_place_of_a_cache_line(
+            place in 0usize..64, text in "[a-zé€😀]{1400,1600}", spoilt in prop::option::of((0usize..2800, any::<u8>())),
+        ) {
+            let mut text = text.into_bytes();
+            if let Some((place, octet)) = spoilt {
+                text[place / 2] = octet; // near the front, where vectors are aligned
+            }
+            assert_all_right_from(place, &text, KEY);
         }
     }
 }

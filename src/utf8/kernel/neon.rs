@@ -102,6 +102,12 @@ fn short(key: MaskingKey, text: &[u8]) -> Vector {
 
 #[target_feature(enable = "neon")]
 #[inline]
+fn head(first: Vector, len: usize) -> Vector {
+    vqtbl1q_u8(first, load(slid(16 + len)))
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
 fn tail(last: Vector, len: usize) -> Vector {
-    vqtbl1q_u8(last, load(slid(16 + BYTES - len)))
+    vqtbl1q_u8(last, load(slid(48 - len)))
 }

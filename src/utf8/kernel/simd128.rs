@@ -102,6 +102,12 @@ fn short(key: MaskingKey, text: &[u8]) -> Vector {
 
 #[target_feature(enable = "simd128")]
 #[inline]
+fn head(first: Vector, len: usize) -> Vector {
+    u8x16_swizzle(first, load(slid(16 + len)))
+}
+
+#[target_feature(enable = "simd128")]
+#[inline]
 fn tail(last: Vector, len: usize) -> Vector {
-    u8x16_swizzle(last, load(slid(16 + BYTES - len)))
+    u8x16_swizzle(last, load(slid(48 - len)))
 }

@@ -111,6 +111,12 @@ fn short(key: MaskingKey, text: &[u8]) -> Vector {
 
 #[target_feature(enable = "ssse3")]
 #[inline]
+fn head(first: Vector, len: usize) -> Vector {
+    _mm_shuffle_epi8(first, load(slid(16 + len)))
+}
+
+#[target_feature(enable = "ssse3")]
+#[inline]
 fn tail(last: Vector, len: usize) -> Vector {
-    _mm_shuffle_epi8(last, load(slid(16 + BYTES - len)))
+    _mm_shuffle_epi8(last, load(slid(48 - len)))
 }
