@@ -72,6 +72,7 @@ impl MaskingKey {
     }
 
     /// Masks or unmasks in place; whether all of the result is ASCII.
+    #[allow(dead_code, reason = "not on targets that all have vectors")]
     #[inline]
     pub(crate) fn apply_and_check_ascii(self, payload: &mut [u8]) -> bool {
         pass::<true>(self, payload)

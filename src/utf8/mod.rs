@@ -3,7 +3,7 @@
 pub(crate) mod kernel;
 
 use self::kernel::Text;
-use crate::cpu::{Cpu, Level};
+use crate::cpu::Cpu;
 use crate::mask::MaskingKey;
 
 /// Bytes of a text that are validated at a time: as many as are looked at again if they are not valid, and stay in the
@@ -176,7 +176,7 @@ pub(crate) fn unmask_whole(key: MaskingKey, text: &mut [u8]) -> bool {
     let cpu = Cpu::this();
     // Short ASCII is done sooner than a kernel is called. Those of 64 octets do it as well, but for the shortest.
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    let worthwhile = cpu.level() < Level::Avx512 || text.len() < 16;
+    let worthwhile = cpu.level() < crate::cpu::Level::Avx512 || text.len() < 16;
     #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
     let worthwhile = true;
     (worthwhile && key.apply_if_short_ascii(text)) || kernel::run(cpu, key, text)
