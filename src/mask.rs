@@ -347,10 +347,11 @@ mod tests {
     #[test]
     fn s5_3_every_length_and_alignment_equals_the_naive_loop() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        let bytes: Vec<u8> = (0..400u32).map(|i| ((i * 151) >> 2) as u8).collect();
+        let bytes: Vec<u8> = (0..700u32).map(|i| ((i * 151) >> 2) as u8).collect();
         for backend in backends::<false>() {
-            for start in 0..17 {
-                for end in start..bytes.len() {
+            let (places, step) = if cfg!(miri) { (2, 37) } else { (17, 1) };
+            for start in 0..places {
+                for end in (start..bytes.len()).step_by(step) {
                     let mut masked = bytes.clone();
                     backend(MaskingKey::new(key), &mut masked[start..end]);
                     assert_eq!(masked[..start], bytes[..start]);

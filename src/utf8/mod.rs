@@ -279,8 +279,9 @@ mod tests {
 
     #[test]
     fn rfc3629_every_pair_and_triple_of_octets_behind_ascii() {
-        for first in 0x80..=0xffu8 {
-            for second in 0..=0xffu8 {
+        let step = if cfg!(miri) { 13 } else { 1 };
+        for first in (0x80..=0xffu8).step_by(step) {
+            for second in (0..=0xffu8).step_by(step) {
                 for text in [
                     &[first, second][..],
                     &[first, second, 0x80],

@@ -72,10 +72,11 @@ macro_rules! kernel {
         #[target_feature(enable = $features)]
         #[inline]
         fn take<T: Text, const N: usize>(text: &mut T, at: usize, key: Vector) -> [Vector; N] {
+            let masked = text.octets_mut().is_some();
             let mut blocks = [zero(); N];
             let (from, _) = text.octets()[at..][..N * BYTES].as_chunks();
             for (block, from) in blocks.iter_mut().zip(from) {
-                *block = if T::MASKED {
+                *block = if masked {
                     xor(load(from), key)
                 } else {
                     load(from)

@@ -37,8 +37,6 @@ use crate::mask::MaskingKey;
 
 /// A whole text: `&mut [u8]` to be unmasked where it is, or `&[u8]` that is not masked.
 pub(crate) trait Text: Sized {
-    const MASKED: bool;
-
     fn octets(&self) -> &[u8];
     /// The octets to be unmasked, if they are masked.
     fn octets_mut(&mut self) -> Option<&mut [u8]>;
@@ -56,8 +54,6 @@ pub(crate) trait Text: Sized {
 }
 
 impl Text for &mut [u8] {
-    const MASKED: bool = true;
-
     #[inline]
     fn octets(&self) -> &[u8] {
         self
@@ -80,8 +76,6 @@ impl Text for &mut [u8] {
 }
 
 impl Text for &[u8] {
-    const MASKED: bool = false;
-
     #[inline]
     fn octets(&self) -> &[u8] {
         self
