@@ -113,8 +113,8 @@ impl fmt::Debug for MaskingKey {
     }
 }
 
-/// Bytes of work done at a time where bytes are looked at twice (copied then masked, unmasked then
-/// validated), so that the second look finds them in the L1 cache. A multiple of the key's length.
+/// Bytes of work done at a time where bytes are looked at twice (copied, then masked), so that the second look finds
+/// them in the L1 cache. A multiple of the key's length.
 pub(crate) const PIECE_BYTES: usize = 4096;
 
 /// Bytes of a vectorised block, and a multiple of the key's length.
@@ -123,8 +123,8 @@ const BLOCK_BYTES: usize = 64;
 /// Length in bytes from which the vectorised loop is worth its call.
 const LONG_BYTES: usize = 128;
 
-/// Length in bytes from which blocks that do not begin where a cache line does cost more than to align them.
-pub(crate) const ALIGNED_BYTES: usize = 512;
+/// Length in bytes from which it pays to align the blocks: those that straddle cache lines cost twice.
+const ALIGNED_BYTES: usize = 512;
 
 /// The most significant bit of each octet: set in none of ASCII.
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
@@ -240,8 +240,9 @@ fn copy_words(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. The last block, read
-/// first, overlaps its neighbour.
+/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. It goes by octets, since
+/// that is the loop over a block which becomes whole vectors. The first and the last block, read before and written after,
+/// overlap their neighbours.
 #[inline(always)]
 fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     let len = payload.len();
@@ -250,14 +251,11 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     };
     let first: [u8; BLOCK_BYTES] = xor(first, key);
     let last: [u8; BLOCK_BYTES] = xor(last, key.advanced(len as u64));
-    // What the first block leaves, from where a cache line begins if that pays; at least an octet to the last one.
+    // Behind the first block, or as much before as a cache line begins there, if that pays.
     let start = if len < ALIGNED_BYTES {
         BLOCK_BYTES
     } else {
-        1 + payload[1..]
-            .as_ptr()
-            .align_offset(BLOCK_BYTES)
-            .min(BLOCK_BYTES - 1)
+        BLOCK_BYTES - payload.as_ptr().addr() % BLOCK_BYTES
     };
     let block_key = [key.advanced(start as u64).octets(); BLOCK_BYTES / 4];
     let block_key = block_key.as_flattened();

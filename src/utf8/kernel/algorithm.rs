@@ -40,7 +40,7 @@ macro_rules! kernel {
                 repeated(key.advanced(text.octets().len() as u64)),
             );
             if text.octets().len() >= ALIGNED_BYTES {
-                let len = BYTES - 1 - (text.octets().as_ptr().addr() - 1) % BYTES;
+                let len = text.octets().as_ptr().addr().wrapping_neg() % BYTES;
                 let (mut front, rest) = text.split_at(len);
                 check.group(&[head(short(key, front.octets()), len)]);
                 front.unmask(key);
