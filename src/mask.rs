@@ -64,7 +64,7 @@ impl MaskingKey {
     }
 
     /// Masks or unmasks in place. A key of zeros, which stands for none inside of this crate, costs nothing.
-    #[inline]
+    #[inline(always)]
     pub fn apply(self, payload: &mut [u8]) {
         if self.0 != 0 {
             pass::<false>(self, payload);
@@ -130,7 +130,7 @@ const ALIGNED_BYTES: usize = 512;
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
 /// XORs the key into the payload. With `ASCII`, tells whether the result is ASCII; true otherwise.
-#[inline]
+#[inline(always)]
 fn pass<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     if payload.len() < LONG_BYTES {
         few::<ASCII>(key, payload)
@@ -140,7 +140,7 @@ fn pass<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 }
 
 /// [`pass`] for less than [`LONG_BYTES`].
-#[inline]
+#[inline(always)]
 fn few<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     (ASCII && short::<true>(key, payload)) || (short::<false>(key, payload) & !ASCII)
 }

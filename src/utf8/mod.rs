@@ -173,13 +173,8 @@ impl Validator {
 #[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn unmask_whole(key: MaskingKey, text: &mut [u8]) -> bool {
-    let cpu = Cpu::this();
-    // Short ASCII is done sooner than a kernel is called. Those of 64 octets do it as well, but for the shortest.
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    let worthwhile = cpu.level() < crate::cpu::Level::Avx512 || text.len() < 16;
-    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-    let worthwhile = true;
-    (worthwhile && key.apply_if_short_ascii(text)) || kernel::run(cpu, key, text)
+    // Short ASCII is done sooner than a kernel is called.
+    key.apply_if_short_ascii(text) || kernel::run(Cpu::this(), key, text)
 }
 
 /// Octets of the character that begins with this one; 1 if none does.

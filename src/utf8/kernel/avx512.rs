@@ -6,6 +6,8 @@ use core::arch::x86::*;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
+use super::lanes::padded;
+
 const BYTES: usize = 64;
 type Vector = __m512i;
 
@@ -97,13 +99,39 @@ fn behind(asked: Vector, before: Vector) -> (Vector, Vector) {
     (by_1, or(by_1, or(by_2, by_3)))
 }
 
-#[target_feature(enable = "avx512bw")]
+/// From the first and the last half of a vector, or quarter: a masked load would wait for the stores before it.
+#[target_feature(enable = "avx512bw,avx512vl,avx512vbmi")]
 #[inline]
 fn short(key: MaskingKey, text: &[u8]) -> Vector {
-    let there = (1 << text.len()) - 1;
-    // SAFETY: nothing is read but the octets of `text`, one for each bit that is set.
-    let block = unsafe { _mm512_maskz_loadu_epi8(there, text.as_ptr().cast()) };
-    _mm512_maskz_mov_epi8(there, xor(block, repeated(key)))
+    let len = text.len();
+    let (ends, part) = if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let ends = _mm512_castsi256_si512(load_half(first));
+        (_mm512_inserti64x4::<1>(ends, load_half(last)), 32)
+    } else if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        let ends = _mm512_castsi128_si512(load_quarter(first));
+        (_mm512_inserti32x4::<1>(ends, load_quarter(last)), 16)
+    } else {
+        return _mm512_zextsi128_si512(load_quarter(&padded(key, text)));
+    };
+    let behind_first = _mm512_maskz_set1_epi8(u64::MAX << part, (2 * part - len) as i8);
+    let places = _mm512_add_epi8(load(&PLACES), behind_first);
+    let there = (1 << len) - 1;
+    let block = xor(_mm512_permutexvar_epi8(places, ends), repeated(key));
+    _mm512_maskz_mov_epi8(there, block)
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load_half(from: &[u8; 32]) -> __m256i {
+    // SAFETY: the array has as many octets as are read, and no alignment is asked for.
+    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load_quarter(from: &[u8; 16]) -> __m128i {
+    // SAFETY: the array has as many octets as are read, and no alignment is asked for.
+    unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx512bw,avx512vbmi")]

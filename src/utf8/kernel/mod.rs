@@ -44,8 +44,8 @@ pub(crate) trait Text: Sized {
     /// The same text, to be given away.
     fn again(&mut self) -> impl Text;
 
-    /// Unmasks it, if it is masked.
-    #[inline]
+    /// Unmasks it, if it is masked. Inlined: vectors that are in use would have to be put away for a call.
+    #[inline(always)]
     fn unmask(&mut self, key: MaskingKey) {
         if let Some(octets) = self.octets_mut() {
             key.apply(octets);
