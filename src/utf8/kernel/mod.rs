@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn rfc3629_a_character_at_every_place_of_texts_of_every_length() {
-        let all = if cfg!(miri) { 3 } else { 280 };
+        let places = if cfg!(miri) { 62..63 } else { 0..280 };
         for character in ["é", "\u{800}", "\u{d7ff}", "\u{10ffff}"] {
-            for before in 0..all {
+            for before in places.clone() {
                 for behind in [0, 1, 14, 30, 63, 130] {
                     let mut text = alloc::vec![b'a'; before];
                     text.extend_from_slice(character.as_bytes());
@@ -191,7 +191,8 @@ mod tests {
             0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
         ];
         let edges = &edges[..if cfg!(miri) { 4 } else { edges.len() }];
-        for before in [0, 14, 30, 62, 126, 254] {
+        let places = [62, 0, 14, 30, 126, 254];
+        for &before in &places[..if cfg!(miri) { 1 } else { places.len() }] {
             let mut front = "aé".repeat(before / 3).into_bytes();
             front.resize(before, b'a');
             for first in edges {
@@ -235,7 +236,7 @@ mod tests {
 
         #[test]
         fn rfc3629_every_backend_on_texts_at_every_place_of_a_cache_line(
-            place in 0usize..64, text in "[a-zé€😀]{1400,1600}", spoilt in prop::option::of((0usize..2800, any::<u8>())),
+            place in 0usize..64, text in "[a-zé€😀]{1100,1400}", spoilt in prop::option::of((0usize..2000, any::<u8>())),
         ) {
             let mut text = text.into_bytes();
             if let Some((place, octet)) = spoilt {
