@@ -5,6 +5,7 @@ use core::ops::Range;
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
 use crate::connection::MessageKind;
+use crate::error::Violation;
 use crate::frame::Rsv;
 use crate::inbox::Inbox;
 
@@ -204,15 +205,30 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// Where the bytes to look at end. What was discarded may lie beyond the limit.
+    /// Where the bytes to look at end.
     #[inline]
     pub(crate) fn stop(&self) -> usize {
-        self.end.min(self.limit.max(self.start))
+        self.end.min(self.limit)
+    }
+
+    /// Discards all bytes, those beyond the limit too.
+    pub(crate) fn discard(&mut self) {
+        self.start = self.end;
+        self.limit = self.limit.max(self.end);
+    }
+
+    /// Goes behind a message that lies whole in the bytes.
+    #[inline]
+    pub(crate) fn take_message(&mut self, text: bool, range: Range<usize>) {
+        self.start = range.end;
+        self.found = Found::message(text, Place::buffer(range));
+        self.goes_on = false;
+        self.extended = None;
     }
 }
 
 /// The event found last, as a place and not a borrow.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     Nothing,
     /// Validated in the same call that found it.
@@ -222,6 +238,8 @@ pub(crate) enum Found {
     Pong(Place),
     /// The code, if the Close frame had a body. The reason lies in the inbox.
     Close(Option<CloseCode>),
+    /// No event, and there will be none.
+    Violation(Violation),
 }
 
 impl Found {
@@ -236,12 +254,34 @@ impl Found {
     }
 }
 
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    /// In the bytes given.
-    Buffer(Range<usize>),
-    /// In the inbox: its message, or its control frame.
-    Inbox,
+/// A range of the bytes given, or [`INBOX`](Self::INBOX).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    start: usize,
+    end: usize,
+}
+
+impl Place {
+    /// In the inbox: its message, or its control frame. No bytes have such a range.
+    pub(crate) const INBOX: Self = Self { start: 1, end: 0 };
+
+    #[inline]
+    pub(crate) const fn buffer(range: Range<usize>) -> Self {
+        Self {
+            start: range.start,
+            end: range.end,
+        }
+    }
+
+    /// The range, unless it is in the inbox.
+    #[inline]
+    pub(crate) const fn range(self) -> Option<Range<usize>> {
+        if self.start <= self.end {
+            Some(self.start..self.end)
+        } else {
+            None
+        }
+    }
 }
 
 impl<B: Buffer, I: InboxSlot> Input<B, I> {
@@ -280,7 +320,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// If that returned `false`, or was not called yet, an empty Pong, which asks for nothing.
     #[inline]
     pub fn event(&self) -> Event<'_> {
-        match &self.cursor.found {
+        match self.cursor.found {
             Found::Text(place) => Event::Text(self.text(place)),
             Found::Binary(place) => Event::Binary(self.message(place)),
             Found::Ping(place) => Event::Ping(self.control(place)),
@@ -288,7 +328,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             Found::Close(code) => {
                 Event::Close(code.map(|code| Close::new(code, self.inbox().close_reason())))
             }
-            Found::Nothing => Event::Pong(&[]),
+            Found::Nothing | Found::Violation(_) => Event::Pong(&[]),
         }
     }
 
@@ -297,11 +337,10 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     ///
     /// For owners of reference-counted buffers, who can split the message off without a copy.
     pub fn event_range(&self) -> Option<Range<usize>> {
-        match &self.cursor.found {
-            Found::Text(Place::Buffer(range))
-            | Found::Binary(Place::Buffer(range))
-            | Found::Ping(Place::Buffer(range))
-            | Found::Pong(Place::Buffer(range)) => Some(range.clone()),
+        match self.cursor.found {
+            Found::Text(place) | Found::Binary(place) | Found::Ping(place) | Found::Pong(place) => {
+                place.range()
+            }
             _ => None,
         }
     }
@@ -390,28 +429,34 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         (self.buffer.bytes_mut(), &mut self.cursor, self.inbox.inbox_mut())
     }
 
+    /// The bytes at a place, unless that is the inbox: one comparison tells, as for any range.
     #[inline]
-    fn message(&self, place: &Place) -> &[u8] {
-        match place {
-            Place::Buffer(range) => &self.buffer.bytes()[range.clone()],
-            Place::Inbox => self.inbox().message().0,
+    fn in_buffer(&self, place: Place) -> Option<&[u8]> {
+        self.buffer.bytes().get(place.start..place.end)
+    }
+
+    #[inline]
+    fn message(&self, place: Place) -> &[u8] {
+        match self.in_buffer(place) {
+            Some(message) => message,
+            None => self.inbox().message().0,
         }
     }
 
     #[inline]
-    fn control(&self, place: &Place) -> &[u8] {
-        match place {
-            Place::Buffer(range) => &self.buffer.bytes()[range.clone()],
-            Place::Inbox => self.inbox().control(),
+    fn control(&self, place: Place) -> &[u8] {
+        match self.in_buffer(place) {
+            Some(control) => control,
+            None => self.inbox().control(),
         }
     }
 
     #[inline]
     #[allow(unsafe_code)]
-    fn text(&self, place: &Place) -> &str {
-        let text = match place {
-            Place::Buffer(range) => &self.buffer.bytes()[range.clone()],
-            Place::Inbox => match self.inbox().message() {
+    fn text(&self, place: Place) -> &str {
+        let text = match self.in_buffer(place) {
+            Some(text) => text,
+            None => match self.inbox().message() {
                 (text, true) => text,
                 (_, false) => return "",
             },

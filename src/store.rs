@@ -16,12 +16,31 @@ impl Store {
         Self { memory: None, len: 0 }
     }
 
+    /// Number of bytes. Not that of the slice, for which the memory would have to be looked at.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
     pub(crate) fn capacity(&self) -> usize {
         self.memory.as_ref().map_or(0, |memory| memory.len())
     }
 
+    /// Makes room for `n` bytes more than there are, and for more, so that growing by and by stays cheap.
+    pub(crate) fn reserve(&mut self, n: usize) {
+        if self.capacity() - self.len < n {
+            self.reserve_exact(n.max(2 * self.capacity() - self.len));
+        }
+    }
+
     /// Makes room for exactly `n` bytes more than there are.
     pub(crate) fn reserve_exact(&mut self, n: usize) {
+        if self.len == 0 && self.capacity() < n {
+            self.memory = None; // not there to be copied
+            self.memory = Some(alloc::vec![0; n].into_boxed_slice());
+            return;
+        }
         let mut memory = self.memory.take().unwrap_or_default().into_vec();
         memory.reserve_exact((self.len + n).saturating_sub(memory.len()));
         memory.resize(memory.capacity(), 0);
@@ -29,6 +48,7 @@ impl Store {
     }
 
     /// The memory behind the bytes.
+    #[inline]
     pub(crate) fn spare(&mut self) -> &mut [u8] {
         match &mut self.memory {
             Some(memory) => &mut memory[self.len..],
@@ -37,12 +57,14 @@ impl Store {
     }
 
     /// Takes the first `n` bytes of [`spare`](Self::spare) for the next ones.
-    #[cfg(feature = "deflate")]
+    #[inline]
     pub(crate) fn add_spare(&mut self, n: usize) {
-        self.len = (self.len + n).min(self.capacity());
+        debug_assert!(n <= self.capacity() - self.len);
+        self.len += n;
     }
 
     /// Adds bytes for which there is room.
+    #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.spare()[..bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
@@ -66,6 +88,7 @@ impl Store {
 impl Deref for Store {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.memory {
             Some(memory) => &memory[..self.len],

@@ -15,6 +15,22 @@ pub(crate) const KEY: MaskingKey = MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]);
 /// Bytes that a read returns, unless a frame is longer: so many small frames lie behind one another.
 pub(crate) const READ_BYTES: usize = 16 << 10;
 
+/// A browser's opening handshake.
+pub(crate) const REQUEST: &[u8] = b"GET /chat?room=lobby HTTP/1.1\r\n\
+    Host: server.example.com:9001\r\n\
+    Connection: Upgrade\r\n\
+    Pragma: no-cache\r\n\
+    Cache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://server.example.com:9001\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-GB,en;q=0.9,de-DE;q=0.8,de;q=0.7\r\n\
+    Cookie: session=0123456789abcdef0123456789abcdef; theme=dark; tz=Europe%2FVienna\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
 pub(crate) fn criterion() -> Criterion {
     Criterion::default()
         .warm_up_time(Duration::from_millis(300))

@@ -80,7 +80,7 @@ impl Connection {
         }
         cursor.goes_on = !ends;
         inbox.lend_message();
-        Ok(Found::message(self.receives_text(), Place::Inbox))
+        Ok(Found::message(self.receives_text(), Place::INBOX))
     }
 
     /// `ends`: whether the message ends with the octets at hand.

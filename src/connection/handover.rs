@@ -105,7 +105,7 @@ impl Connection {
             FrameKind::Pong => 3,
             FrameKind::Close => 4,
         }]);
-        to.put([u8::from(self.role == Role::Server), self.phase as u8]);
+        to.put([u8::from(self.role() == Role::Server), self.phase as u8]);
         to.put([match self.closed_first {
             None => 0,
             Some(Side::Local) => 1,
@@ -149,6 +149,7 @@ impl Connection {
         let max_message_bytes = u64::from_le_bytes(from.take());
         let received = u64::from_le_bytes(from.take());
         let message_bits = Rsv::new(from.take::<1>()[0]);
+        let role;
         let mut connection = Self {
             // Read last, by what the rest says.
             decoder: Decoder::new(Rules::permissive()),
@@ -181,8 +182,10 @@ impl Connection {
                 [4] => FrameKind::Close,
                 _ => return None,
             },
-            role: if from.flag()? { Role::Server } else { Role::Client },
-            phase: Phase::ALL.into_iter().nth(usize::from(from.take::<1>()[0]))?,
+            phase: {
+                role = if from.flag()? { Role::Server } else { Role::Client };
+                Phase::ALL.into_iter().nth(usize::from(from.take::<1>()[0]))?
+            },
             closed_first: match from.take() {
                 [0] => None,
                 [1] => Some(Side::Local),
@@ -193,12 +196,14 @@ impl Connection {
             clean: from.flag()?,
             options: Options::from_bits(from.take::<1>()[0])?,
             window_bits: from.take::<1>()[0],
+            short_way: None, // until the first event
         };
         let [control_len] = from.take();
         connection.max_message_bytes.checked_sub(connection.received)?;
         connection.decoder = Decoder::from_bytes(decoder, connection.room())?;
         let inbox = Inbox::resume(unfinished, control_len, connection.receives_text())?;
-        connection.is_consistent(&inbox).then_some((connection, inbox))
+        let consistent = connection.is_consistent(&inbox) && connection.decoder.is_for(role);
+        consistent.then_some((connection, inbox))
     }
 
     /// Whether the parts of a state that was read fit together.
@@ -225,8 +230,7 @@ impl Connection {
             && self.may_hand_over()
             && self.decoder.message_bits().contains(self.message_bits)
             && self.options.fit(self.decoder.message_bits(), self.window_bits)
-            && (self.frame_left == 0 || (self.sending.is_some() && self.role == Role::Server))
-            && self.decoder.is_for(self.role)
+            && (self.frame_left == 0 || (self.sending.is_some() && !self.masks()))
             && (self.lends_pieces() || self.max_message_bytes <= isize::MAX as u64)
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Violation;
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Place};
 use crate::mask::MaskingKey;
-use crate::utf8::{self, Validator};
+use crate::utf8::{InvalidUtf8, Validator};
 
 /// What stands in the way of going on: a violation, at this offset in the bytes given.
 pub(super) type Fault = (Violation, usize);
@@ -42,7 +42,7 @@ impl Connection {
         if whole {
             let payload = &mut bytes[range.clone()];
             unmask_whole(text, key, payload).map_err(|at| (Violation::InvalidUtf8, range.start + at))?;
-            return Ok(Found::message(text, Place::Buffer(range)));
+            return Ok(Found::message(text, Place::buffer(range)));
         }
         if self.lends_pieces() && inbox.message_len() == 0 {
             let found = lend_piece(text, ends, bytes, range, key, inbox)?;
@@ -68,7 +68,7 @@ impl Connection {
         }
         cursor.goes_on = !ends;
         inbox.lend_message();
-        Ok(Found::message(text, Place::Inbox))
+        Ok(Found::message(text, Place::INBOX))
     }
 
     /// Where the bytes end that are looked at next: if text is lent in pieces and a character was cut by the last one,
@@ -109,32 +109,35 @@ fn lend_piece(
     if range.is_empty() && !ends {
         return Ok(Found::Nothing);
     }
-    Ok(Found::message(text, Place::Buffer(range)))
+    Ok(Found::message(text, Place::buffer(range)))
 }
 
 /// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its
 /// octets prove that.
-fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
+#[inline]
+pub(super) fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
     let key = key.unwrap_or_default(); // zero changes nothing
     if !text {
         key.apply(payload);
         return Ok(());
     }
     let mut validator = Validator::new();
-    validator.unmask(key, payload).map_err(|error| error.offset + 1)?;
+    let validated = validator.unmask(key, payload);
+    outcome(validated, &validator, payload)
+}
+
+/// Validates a text that is whole. If it is none: how many of its octets prove that.
+pub(super) fn check_whole(text: &[u8]) -> Result<(), usize> {
+    let mut validator = Validator::new();
+    let validated = validator.feed(text);
+    outcome(validated, &validator, text)
+}
+
+fn outcome(validated: Result<(), InvalidUtf8>, validator: &Validator, text: &[u8]) -> Result<(), usize> {
+    validated.map_err(|error| error.offset + 1)?;
     if validator.is_complete() {
         Ok(())
     } else {
-        Err(payload.len())
+        Err(text.len())
     }
-}
-
-/// Unmasks a short text; whether it is valid. It stays masked if not.
-#[inline(never)]
-pub(super) fn unmask_short_text(key: MaskingKey, text: &mut [u8]) -> bool {
-    let valid = utf8::unmask_whole(key, text);
-    if !valid {
-        key.apply(text);
-    }
-    valid
 }

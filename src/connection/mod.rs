@@ -82,7 +82,8 @@ pub struct Connection {
     receiving: MessageKind,
     /// The frame being received.
     frame: FrameKind,
-    role: Role,
+    /// Our role, while a message that is whole may take the short way: see `update_short_way`.
+    short_way: Option<Role>,
     phase: Phase,
     closed_first: Option<Side>,
     /// The code of the peer's Close frame, as `Status::code` reports it.
@@ -218,7 +219,7 @@ impl Connection {
         } else {
             isize::MAX as u64
         };
-        Self {
+        let mut connection = Self {
             decoder: Decoder::new(rules),
             max_message_bytes: if limits.max_message_bytes < most {
                 limits.max_message_bytes
@@ -233,6 +234,7 @@ impl Connection {
             },
             max_control_frames: limits.max_control_frames,
             max_inflate_ratio: limits.max_inflate_ratio,
+            short_way: None,
             received: 0,
             frame_left: 0,
             fragments: 0,
@@ -242,7 +244,6 @@ impl Connection {
             sending: None,
             receiving: MessageKind::Binary,
             frame: FrameKind::Pong,
-            role,
             phase: Phase::Open,
             closed_first: None,
             code: CloseCode::ABNORMAL,
@@ -250,12 +251,14 @@ impl Connection {
             options,
             window_bits,
             message_bits: Rsv::NONE,
-        }
+        };
+        connection.update_short_way();
+        connection
     }
 
     /// The role of this endpoint.
     pub const fn role(&self) -> Role {
-        self.role
+        self.decoder.role()
     }
 
     /// Control frames received in the current [window](Limits::CONTROL_WINDOW_BYTES), for an embedder's own policy.
@@ -281,7 +284,7 @@ impl Connection {
     /// What to do with the transport next. Ask after each round of receiving, sending and writing.
     #[must_use]
     pub fn transport(&self, outbox: &Outbox) -> Transport {
-        match (self.phase, self.role) {
+        match (self.phase, self.role()) {
             (Phase::Closed, _) => Transport::Close,
             _ if !outbox.is_empty() => Transport::Keep,
             // RFC 6455 §7.1.1: the server closes first; the client waits for it.
@@ -310,6 +313,7 @@ impl Connection {
         self.clean = self.phase == Phase::Done && !outbox.has_close();
         self.closed_first.get_or_insert(by);
         self.phase = Phase::Closed;
+        self.update_short_way();
     }
 
     /// Whether messages are lent piece by piece.
@@ -319,6 +323,6 @@ impl Connection {
 
     /// Client frames are masked, server frames are not (RFC 6455 §5.1).
     const fn masks(&self) -> bool {
-        matches!(self.role, Role::Client)
+        matches!(self.role(), Role::Client)
     }
 }

@@ -1,15 +1,18 @@
 //! Bytes in, events out.
 
-use super::message::{Fault, Piece, unmask_short_text};
+use super::message::{Fault, Piece, check_whole, unmask_whole};
 use super::options::Options;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
+use crate::Role;
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
 use crate::error::Violation;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv};
+use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv, WholeMessage};
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Input, Place};
+use crate::mask::MaskingKey;
 use crate::outbox::{Frame, Outbox};
+use crate::utf8;
 
 impl Connection {
     /// Looks for the next event: `true` if there is one, to be had by [`Input::event`]; `false` if all input is used
@@ -29,9 +32,16 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         let (bytes, cursor, inbox) = input.parts();
-        self.advance(bytes, cursor, inbox, outbox)
+        if self.advance(bytes, cursor, inbox, outbox) {
+            return Ok(true);
+        }
+        match cursor.found {
+            Found::Violation(violation) => Err(violation),
+            _ => Ok(false),
+        }
     }
 
+    /// Whether there is an event. A bare `bool`, so that the short way leaves to the others by a jump, and saves nothing.
     #[inline(never)]
     fn advance(
         &mut self,
@@ -39,52 +49,149 @@ impl Connection {
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
+    ) -> bool {
+        let taken = match self.short_way {
+            Some(Role::Server) => self.take_short_message::<true>(bytes, cursor),
+            Some(Role::Client) => self.take_short_message::<false>(bytes, cursor),
+            None => None,
+        };
+        if let Some(checked) = taken {
+            return checked || self.check_short_text(bytes, cursor, inbox, outbox);
+        }
+        self.advance_on(bytes, cursor, inbox, outbox)
+    }
+
+    /// The short way, which most messages take: one of at most 125 bytes that lies whole in the bytes given. It calls
+    /// nothing. `Some(false)` if it is a text that is not known to be ASCII, and is to be checked.
+    #[inline(always)]
+    fn take_short_message<const MASKED: bool>(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+    ) -> Option<bool> {
+        let start = cursor.start;
+        let rest = bytes.get_mut(start..cursor.stop())?;
+        let WholeMessage { text, payload, key } = WholeMessage::recognise::<false>(MASKED, rest)?;
+        let range = start + payload.start..start + payload.end;
+        let payload = rest.get_mut(payload)?;
+        self.count_frame(payload.len() as u64);
+        cursor.take_message(text, range);
+        let key = key.unwrap_or_default(); // zero changes nothing
+        if text {
+            return Some(key.apply_if_short_ascii(payload));
+        }
+        if MASKED {
+            key.apply(payload);
+        }
+        Some(true)
+    }
+
+    /// Unmasks a short text that is not ASCII. Its bytes are as they came until then: what was just stored would be slow to
+    /// load again.
+    #[inline(never)]
+    fn check_short_text(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let Found::Text(place) = cursor.found else {
+            return true;
+        };
+        let Some(range) = place.range() else { return true };
+        let (header, text) = bytes[..range.end].split_at_mut(range.start);
+        let key = match header.last_chunk() {
+            Some(octets) if !self.masks() => MaskingKey::new(*octets),
+            _ => MaskingKey::default(), // zero changes nothing
+        };
+        if utf8::unmask_whole(key, text) {
+            return true;
+        }
+        if let Err(at) = check_whole(text) {
+            let fault = (Violation::InvalidUtf8, range.start + at);
+            self.fail_at(fault, cursor, inbox, outbox);
+            return false;
+        }
+        true
+    }
+
+    /// [`take_short_message`](Self::take_short_message) for lengths of 16 bits.
+    fn take_whole_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<Result<(), Fault>> {
+        let start = cursor.start;
+        let rest = bytes.get_mut(start..cursor.stop())?;
+        let WholeMessage { text, payload, key } = WholeMessage::recognise::<true>(!self.masks(), rest)?;
+        let range = start + payload.start..start + payload.end;
+        let payload = rest.get_mut(payload)?;
+        let len = payload.len() as u64;
+        if len > self.max_message_bytes || len > self.decoder.max_frame_bytes() {
+            return None;
+        }
+        if let Err(at) = unmask_whole(text, key, payload) {
+            return Some(Err((Violation::InvalidUtf8, range.start + at)));
+        }
+        self.count_frame(len);
+        cursor.take_message(text, range);
+        Some(Ok(()))
+    }
+
+    /// To be called when something may have changed that the short way depends on, which it does not look at itself.
+    pub(super) const fn update_short_way(&mut self) {
+        let least = MAX_CONTROL_BYTES as u64;
+        let unlimited = self.max_message_bytes >= least && self.decoder.max_frame_bytes() >= least;
+        self.short_way = if unlimited && self.is_receiving() && self.decoder.is_at_rest() {
+            Some(self.role())
+        } else {
+            None
+        };
+    }
+
+    #[inline(never)]
+    fn advance_on(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> bool {
         inbox.settle();
+        cursor.found = Found::Nothing;
         cursor.goes_on = false;
         cursor.extended = None;
-        if self.take_short_message(bytes, cursor) {
-            return Ok(true);
+        let whole = match self.short_way {
+            Some(_) => self.take_whole_message(bytes, cursor),
+            None => None,
+        };
+        let found = match whole {
+            Some(Ok(())) => return true,
+            Some(fault) => fault,
+            None => self.find(bytes, cursor, inbox, outbox),
+        };
+        if let Err(fault) = found {
+            self.fail_at(fault, cursor, inbox, outbox);
+            return false;
         }
-        cursor.found = Found::Nothing;
-        if let Err((violation, offset)) = self.find(bytes, cursor, inbox, outbox) {
-            cursor.start = offset;
-            inbox.discard();
-            self.fail(violation, outbox);
-            return Err(violation);
-        }
+        self.update_short_way();
         let extension_bits = self.extension_bits();
         if matches!(cursor.found, Found::Binary(_)) && !extension_bits.is_empty() {
             cursor.extended = Some((self.receiving, extension_bits));
         }
-        Ok(!matches!(cursor.found, Found::Nothing))
+        !matches!(cursor.found, Found::Nothing)
     }
 
-    /// The short way, which most messages take: one that is whole and has a 7-bit length. What is wrong
-    /// with it, if anything, is for [`find`](Self::find) to say.
-    #[inline]
-    fn take_short_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> bool {
-        let start = cursor.start;
-        if !self.is_receiving() {
-            return false;
-        }
-        let Some(short) = self
-            .decoder
-            .whole_short_message(&bytes[start..cursor.stop()], self.max_message_bytes)
-        else {
-            return false;
-        };
-        let range = start + short.payload.start..start + short.payload.end;
-        let payload = &mut bytes[range.clone()];
-        if !short.text {
-            short.key.apply(payload);
-        } else if !unmask_short_text(short.key, payload) {
-            return false;
-        }
-        self.count_frame(range.len() as u64);
-        cursor.start = range.end;
-        cursor.found = Found::message(short.text, Place::Buffer(range));
-        true
+    #[cold]
+    fn fail_at(
+        &mut self,
+        (violation, offset): Fault,
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) {
+        cursor.found = Found::Violation(violation);
+        cursor.start = offset;
+        inbox.discard();
+        self.fail(violation, outbox);
+        self.update_short_way();
     }
 
     /// Puts the next event behind the cursor into it, if there is one.
@@ -97,7 +204,7 @@ impl Connection {
     ) -> Result<(), Fault> {
         while matches!(cursor.found, Found::Nothing) {
             if !self.is_receiving() {
-                cursor.start = cursor.end;
+                cursor.discard();
                 break;
             }
             let start = cursor.start;
@@ -226,11 +333,11 @@ impl Connection {
     /// Counts the bytes of a frame, by its header, so that the count does not depend on how the input is cut.
     #[inline]
     fn count_frame(&mut self, payload_len: u64) {
-        let bytes = u64::from(self.control_window) + 2 + payload_len;
-        let over = bytes >= u64::from(Limits::CONTROL_WINDOW_BYTES);
-        self.control_window = if over { 0 } else { bytes as u16 };
-        if over {
-            self.control_frames = 0;
+        const { assert!(Limits::CONTROL_WINDOW_BYTES == 1 << 16) };
+        let bytes = u16::try_from(payload_len.saturating_add(2));
+        match bytes.map(|bytes| self.control_window.checked_add(bytes)) {
+            Ok(Some(window)) => self.control_window = window,
+            _ => (self.control_window, self.control_frames) = (0, 0),
         }
     }
 
@@ -251,10 +358,10 @@ impl Connection {
             }
             inbox.lend_control();
             return self
-                .control_frame(kind, None, Place::Inbox, inbox, outbox)
+                .control_frame(kind, None, Place::INBOX, inbox, outbox)
                 .map_err(|violation| (violation, range.end));
         }
-        let (place, end) = (Place::Buffer(range.clone()), range.end);
+        let (place, end) = (Place::buffer(range.clone()), range.end);
         let payload = &mut bytes[range];
         key.unwrap_or_default().apply(payload);
         self.control_frame(kind, Some(payload), place, inbox, outbox)

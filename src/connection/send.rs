@@ -169,7 +169,7 @@ impl Connection {
     ) -> Result<(), SendError> {
         let mut buffer = [0; MAX_CONTROL_BYTES];
         let len = match close.into() {
-            Some(close) => close.encode(self.role, &mut buffer)?,
+            Some(close) => close.encode(self.role(), &mut buffer)?,
             None => 0,
         };
         let next = match self.phase {
@@ -222,12 +222,11 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
         self.may_begin(outbox)?;
-        let frame = self.frame_of(kind.opcode(), payload);
         #[cfg(feature = "deflate")]
         if self.compresses(payload.len(), outbox) {
-            return self.push_compressed(frame, true, outbox);
+            return self.push_compressed(self.frame_of(kind.opcode(), payload), true, outbox);
         }
-        outbox.push(frame)
+        outbox.push_at_once(self.frame_of(kind.opcode(), payload))
     }
 
     fn send_fragment(

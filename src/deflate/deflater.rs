@@ -1,6 +1,5 @@
 //! Compression of messages into the outbox (RFC 7692 §7.2.1).
 
-use alloc::vec::Vec;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -10,6 +9,7 @@ use super::Settings;
 use super::inflater::TAIL;
 use super::negotiation::MIN_COMPRESSOR_BITS;
 use crate::error::SendError;
+use crate::store::Store;
 
 /// Bytes that are made room for at once.
 const STEP_BYTES: usize = 16 << 10;
@@ -88,27 +88,33 @@ impl Deflater {
     ///
     /// Each part is flushed. The empty block that does so stays in those that are not the last; the four
     /// octets of its length are dropped from the last (RFC 7692 §7.2.1).
-    pub(crate) fn compress(&mut self, payload: &[u8], ends: bool, to: &mut Vec<u8>) -> Result<(), SendError> {
+    pub(crate) fn compress(&mut self, payload: &[u8], ends: bool, to: &mut Store) -> Result<(), SendError> {
         self.in_message = !ends;
         if payload.is_empty() {
             // Between blocks, the first octet of an empty one: RFC 7692 §7.2.3.6.
-            to.extend_from_slice(if ends { &[0] } else { &[] });
+            if ends {
+                to.reserve(1);
+                to.push(&[0]);
+            }
             return Ok(());
         }
         self.is_fresh = false;
         let mut taken = 0;
         loop {
-            let start = to.len();
             // It may take more; then there is another round.
             let room = (payload.len() - taken + 64).min(STEP_BYTES);
-            to.resize(start + room, 0);
+            to.reserve(room);
             let before = (self.deflate.total_in(), self.deflate.total_out());
             self.deflate
-                .compress(&payload[taken..], &mut to[start..], DeflateFlush::SyncFlush)
+                .compress(
+                    &payload[taken..],
+                    &mut to.spare()[..room],
+                    DeflateFlush::SyncFlush,
+                )
                 .map_err(|_| SendError::Compressor)?;
             taken += (self.deflate.total_in() - before.0) as usize;
             let produced = (self.deflate.total_out() - before.1) as usize;
-            to.truncate(start + produced);
+            to.add_spare(produced);
             // With room left, all of it is flushed.
             if produced < room {
                 break;

@@ -2,12 +2,8 @@
 
 use core::ops::Range;
 
-#[cfg(feature = "alloc")]
-use super::header::{FIN, MASK};
 use super::rules::{Judge, Masking, Room, Rules};
 use super::{Header, Rsv};
-#[cfg(feature = "alloc")]
-use super::{MAX_CONTROL_BYTES, Opcode};
 #[cfg(feature = "alloc")]
 use crate::Role;
 #[cfg(feature = "alloc")]
@@ -98,15 +94,6 @@ pub enum Part {
     },
 }
 
-/// What [`Decoder::whole_short_message`] recognised.
-#[cfg(feature = "alloc")]
-pub(crate) struct ShortMessage {
-    pub(crate) text: bool,
-    pub(crate) payload: Range<usize>,
-    /// All zero, which changes nothing, if the frame is not masked.
-    pub(crate) key: MaskingKey,
-}
-
 impl Decoder {
     /// A decoder at the beginning of a stream of frames.
     pub const fn new(rules: Rules) -> Self {
@@ -175,39 +162,6 @@ impl Decoder {
         }
     }
 
-    /// Recognises a whole data frame that is a message by itself and at most 125 bytes long, at the front
-    /// of `bytes`, without taking it: most frames are that, and two octets tell.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn whole_short_message(&self, bytes: &[u8], room: u64) -> Option<ShortMessage> {
-        let &[first, second, ..] = bytes else { return None };
-        let mask = match self.masking {
-            Masking::Required => MASK,
-            Masking::Forbidden => 0,
-            Masking::Either => return None,
-        };
-        let len = second ^ mask;
-        let begins = matches!(first, 0x81 | 0x82) && len <= MAX_CONTROL_BYTES as u8;
-        let fits = u64::from(len) <= room.min(self.max_frame_bytes);
-        if !(begins && fits && self.is_at_rest()) {
-            return None;
-        }
-        let header_len = if mask == 0 { 2 } else { 6 };
-        if bytes.len() < header_len + usize::from(len) {
-            return None;
-        }
-        let key = if mask == 0 {
-            [0; 4]
-        } else {
-            *bytes[2..].first_chunk()?
-        };
-        Some(ShortMessage {
-            text: first & !FIN == Opcode::TEXT.get(),
-            payload: header_len..header_len + usize::from(len),
-            key: MaskingKey::new(key),
-        })
-    }
-
     fn header(&mut self, bytes: &[u8], room: Room) -> Result<Step, (Violation, usize)> {
         let judge = Judge {
             rules: self.rules(),
@@ -273,6 +227,21 @@ impl Decoder {
         rules.max_frame_bytes = self.max_frame_bytes;
         rules.message_bits = self.message_bits;
         self.rules() == rules
+    }
+
+    /// Most payload bytes of a data frame.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn max_frame_bytes(&self) -> u64 {
+        self.max_frame_bytes
+    }
+
+    /// The role that the rules are for, if they are [for one](Self::is_for).
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn role(&self) -> Role {
+        match self.masking {
+            Masking::Required => Role::Server,
+            Masking::Forbidden | Masking::Either => Role::Client,
+        }
     }
 
     /// The reserved bits that are let through on the first frame of a message.

@@ -130,19 +130,31 @@ impl Header {
         Ok(Some((header, len + 4)))
     }
 
-    /// [`encode`](Self::encode) for a 7-bit length, straight to where it goes: its length in bytes. Most frames are
-    /// short, and their bytes would otherwise be stored one by one and loaded at once, which stalls.
+    /// [`encode`](Self::encode) to the front of `octets`: its length in bytes. Most headers have a 7-bit or 16-bit length,
+    /// and would otherwise be stored byte by byte and loaded at once, which stalls.
     #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) fn encode_short(&self, octets: &mut [u8]) -> usize {
-        let (first, len) = (self.first_octet(), self.payload_len as u8);
-        if let Some(key) = self.key {
-            let [a, b, c, d] = key.octets();
-            octets[..6].copy_from_slice(&[first, MASK | len, a, b, c, d]);
-            6
-        } else {
-            octets[..2].copy_from_slice(&[first, len]);
+    pub(crate) fn encode_to(&self, octets: &mut [u8; Self::MAX_BYTES]) -> usize {
+        let mask = if self.key.is_some() { MASK } else { 0 };
+        octets[0] = self.first_octet();
+        let start = if self.payload_len < u64::from(LEN_16) {
+            octets[1] = mask | self.payload_len as u8;
             2
+        } else if let Ok(len) = u16::try_from(self.payload_len) {
+            octets[1] = mask | LEN_16;
+            octets[2..4].copy_from_slice(&len.to_be_bytes());
+            4
+        } else {
+            // A copy, lest all of it has to be in memory for the others too.
+            let encoded = Self { ..*self }.encode();
+            *octets = encoded.octets;
+            return encoded.len();
+        };
+        if let Some(key) = self.key {
+            octets[start..start + 4].copy_from_slice(&key.octets());
+            start + 4
+        } else {
+            start
         }
     }
 

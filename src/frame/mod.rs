@@ -13,12 +13,16 @@
 mod decoder;
 mod header;
 mod rules;
+#[cfg(feature = "alloc")]
+mod whole;
 
 pub use decoder::{Decoder, Part, Step};
 pub use header::{EncodedHeader, Header};
 #[cfg(feature = "alloc")]
 pub(crate) use rules::Room;
 pub use rules::{Masking, Rules};
+#[cfg(feature = "alloc")]
+pub(crate) use whole::WholeMessage;
 
 use core::fmt;
 

@@ -138,7 +138,7 @@ impl Outbox {
         let room = header.encode().len();
         self.make_room(room + frame.payload.len().min(1 << 16) / 2);
         let start = self.buffer.len(); // what was consumed is gone from the front now, perhaps
-        self.buffer.resize(start + room, 0);
+        self.buffer.add_spare(room);
 
         let mut deflater = self.take_deflater(how);
         if let Err(error) = deflater.compress(frame.payload, frame.fin, &mut self.buffer) {
@@ -156,7 +156,9 @@ impl Outbox {
         // With its true length the header may be shorter, or longer.
         let (from, to) = (start + room, start + header.len());
         if from != to {
-            self.buffer.resize(from.max(to) + len, 0);
+            let longer = to.saturating_sub(from);
+            self.buffer.reserve(longer);
+            self.buffer.add_spare(longer);
             self.buffer.copy_within(from..from + len, to);
             self.buffer.truncate(to + len);
         }

@@ -9,14 +9,14 @@ pub(crate) use compressed::Compression;
 use pong::{NO_PONG, Pong};
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Pool};
 use crate::error::SendError;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::keys::{Generator, Seed};
-use crate::mask::{MaskingKey, PIECE_BYTES};
+use crate::mask::MaskingKey;
+use crate::store::Store;
 
 /// Bytes waiting to be written to the transport, and a client's source of masking keys.
 ///
@@ -40,7 +40,7 @@ use crate::mask::{MaskingKey, PIECE_BYTES};
 #[derive(Debug)]
 pub struct Outbox {
     /// Bytes before `start` were consumed.
-    buffer: Vec<u8>,
+    buffer: Store,
     start: u32,
     max_bytes: u32,
     /// Where in `buffer` the automatic Pong begins of which nothing was consumed yet, or [`NO_PONG`].
@@ -120,7 +120,7 @@ impl Outbox {
 
     const fn with_seed(seed: Seed) -> Self {
         Self {
-            buffer: Vec::new(),
+            buffer: Store::new(),
             start: 0,
             max_bytes: Self::DEFAULT_MAX_BYTES,
             pong: NO_PONG,
@@ -170,7 +170,7 @@ impl Outbox {
         self.start += n.min(self.len()) as u32; // 32 bits count them all: see `check_room`
         let pong_is_going_out = self.pong < self.start;
         if self.is_empty() {
-            self.buffer.clear();
+            self.buffer.truncate(0);
             self.start = 0;
             self.close_end = 0;
         }
@@ -186,7 +186,7 @@ impl Outbox {
         if !self.is_empty() {
             return;
         }
-        self.buffer = Vec::new();
+        self.buffer = Store::new();
         self.start = 0;
         if let Some(mut in_use) = self.in_use.take() {
             if let Some(mut generator) = in_use.generator.take() {
@@ -224,7 +224,7 @@ impl Outbox {
     /// Appends bytes that are no frame: those of an opening handshake.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len());
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.push(bytes);
     }
 
     /// 16 fresh bytes for a Sec-WebSocket-Key; `None` in a server's outbox.
@@ -233,6 +233,7 @@ impl Outbox {
     }
 
     /// A fresh masking key.
+    #[inline]
     pub(crate) fn masking_key(&mut self) -> Result<MaskingKey, SendError> {
         match self.generator() {
             Some(generator) => Ok(generator.masking_key()),
@@ -263,32 +264,49 @@ impl Outbox {
         self.in_use.get_or_insert_default()
     }
 
-    /// Appends a frame; masked in the pass that copies it, by pieces that stay in the L1 cache.
-    #[inline]
+    /// Appends a frame.
     pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
-        let Frame {
-            fin,
-            rsv,
-            opcode,
-            payload,
-            masked,
-        } = frame;
+        self.push_at_once(frame)
+    }
+
+    /// [`push`](Self::push) without a call, for whole messages; masked in the pass that copies it.
+    #[inline(always)]
+    pub(crate) fn push_at_once(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
+        let payload = frame.payload;
         self.check_room(payload.len())?;
-        let key = if masked { Some(self.masking_key()?) } else { None };
-        let payload_len = payload.len() as u64;
-        let header = Header {
-            fin,
-            rsv,
-            opcode,
-            key,
-            payload_len,
-        };
-        if payload.len() <= MAX_CONTROL_BYTES {
-            self.push_short(header, payload);
-            return Ok(());
+        if self.buffer.spare().len() < Header::MAX_BYTES + payload.len() {
+            return self.grow_and_push(frame);
         }
-        self.push_long(header, payload);
+        let key = if frame.masked {
+            Some(self.masking_key()?)
+        } else {
+            None
+        };
+        let header = Header {
+            fin: frame.fin,
+            rsv: frame.rsv,
+            opcode: frame.opcode,
+            key,
+            payload_len: payload.len() as u64,
+        };
+        let spare = self.buffer.spare();
+        let Some(octets) = spare.first_chunk_mut() else {
+            return Err(SendError::Full); // there is room
+        };
+        let start = header.encode_to(octets);
+        let end = start + payload.len();
+        match key {
+            Some(key) => key.copy(payload, &mut spare[start..end]),
+            None => spare[start..end].copy_from_slice(payload),
+        }
+        self.buffer.add_spare(end);
         Ok(())
+    }
+
+    #[cold]
+    fn grow_and_push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
+        self.grow(Header::MAX_BYTES + frame.payload.len());
+        self.push(frame)
     }
 
     /// Whether places in the buffer still have 32 bits with `n` bytes of payload more.
@@ -299,36 +317,6 @@ impl Outbox {
             Err(SendError::Full)
         } else {
             Ok(())
-        }
-    }
-
-    /// Appends a frame with a 7-bit length, without a call but to grow.
-    fn push_short(&mut self, header: Header, payload: &[u8]) {
-        const MOST_BYTES: usize = 6 + MAX_CONTROL_BYTES;
-        self.make_room(MOST_BYTES);
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(&[0; MOST_BYTES]);
-        let frame = &mut self.buffer[start..];
-        let header_len = header.encode_short(frame);
-        let end = header_len + payload.len();
-        header
-            .key
-            .unwrap_or_default()
-            .copy(payload, &mut frame[header_len..end]); // zero changes nothing
-        self.buffer.truncate(start + end);
-    }
-
-    fn push_long(&mut self, header: Header, payload: &[u8]) {
-        let encoded = header.encode();
-        self.make_room(encoded.len() + payload.len());
-        self.buffer.extend_from_slice(&encoded);
-        let Some(key) = header.key else {
-            return self.buffer.extend_from_slice(payload);
-        };
-        for piece in payload.chunks(PIECE_BYTES) {
-            let start = self.buffer.len();
-            self.buffer.extend_from_slice(piece);
-            key.apply(&mut self.buffer[start..]);
         }
     }
 
@@ -352,7 +340,7 @@ impl Outbox {
 
     #[inline]
     fn make_room(&mut self, n: usize) {
-        if self.buffer.capacity() - self.buffer.len() < n {
+        if self.buffer.spare().len() < n {
             self.grow(n);
         }
     }
@@ -363,7 +351,7 @@ impl Outbox {
     fn grow(&mut self, n: usize) {
         let start = self.start as usize;
         if start > self.buffer.len() / 2 {
-            self.buffer.drain(..start);
+            self.buffer.keep_end(self.buffer.len() - start);
             if self.pong != NO_PONG {
                 self.pong -= self.start;
             }
@@ -381,6 +369,7 @@ impl Default for Outbox {
 }
 
 /// A frame to send.
+#[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
     pub(crate) fin: bool,
     pub(crate) rsv: Rsv,
