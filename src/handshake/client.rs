@@ -7,7 +7,7 @@ use super::error::{ResponseError, StartError};
 use super::fields::{Field, Fields};
 use super::head::{HeadLimits, HeadReader, Kind};
 use super::key::Key;
-use super::known::{PROTOCOL, checked_origin};
+use super::known::{PROTOCOL, is_origin};
 use super::outgoing::{self, Text};
 use super::response::{Offer, Opened, ResponseHead};
 use super::url::Url;
@@ -52,10 +52,7 @@ impl<'a> ClientRequest<'a> {
     }
 
     fn check(&self) -> Result<(), StartError> {
-        if self
-            .origin
-            .is_some_and(|origin| checked_origin(origin.as_bytes()).is_none())
-        {
+        if self.origin.is_some_and(|origin| !is_origin(origin.as_bytes())) {
             return Err(StartError::Origin);
         }
         for (i, subprotocol) in self.subprotocols.iter().enumerate() {

@@ -80,6 +80,7 @@ impl<'a> RequestHead<'a> {
 
     /// The parts of a request that were checked already; `lines` are the same as `fields`.
     #[cfg(feature = "alloc")]
+    #[inline]
     pub(super) fn from_checked(
         method: &'a str,
         target: &'a str,
@@ -202,7 +203,8 @@ pub struct Request<'a> {
     target: Target<'a>,
     fields: Fields<'a>,
     key: Key,
-    origin: Option<&'a str>,
+    /// Visible ASCII. It becomes text when somebody reads it.
+    origin: Option<&'a [u8]>,
     subprotocols: Occurs<'a>,
     extensions: Occurs<'a>,
     #[cfg_attr(
@@ -239,6 +241,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn origin(&self) -> Option<&'a str> {
         self.origin
+            .map(|origin| core::str::from_utf8(origin).unwrap_or_default())
     }
 
     /// Whether the origin is the one that the request is addressed to; `secure`: it came over TLS.
@@ -246,7 +249,7 @@ impl<'a> Request<'a> {
     /// False without an origin. Letters compare without case, and the scheme's default port may be left out.
     #[must_use]
     pub fn is_same_origin(&self, secure: bool) -> bool {
-        let Some((scheme, origin)) = self.origin.and_then(|origin| origin.split_once("://")) else {
+        let Some((scheme, origin)) = self.origin().and_then(|origin| origin.split_once("://")) else {
             return false;
         };
         let own = Authority::parse(self.authority());
@@ -257,7 +260,7 @@ impl<'a> Request<'a> {
     /// Whether the origin is one of these, such as `https://example.com`. False without an origin.
     #[must_use]
     pub fn is_origin_allowed(&self, allowed: &[&str]) -> bool {
-        self.origin
+        self.origin()
             .is_some_and(|origin| allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)))
     }
 

@@ -83,10 +83,9 @@ impl Server {
     /// [`RequestError::refuse`] and close; further calls return the same error.
     pub fn receive<'r>(&'r mut self, bytes: &'r [u8]) -> Result<Received<'r>, RequestError> {
         if self.reader.is_at_start()
-            && let Some(mut received) = read_whole(&self.limits, bytes)
+            && let Some((consumed, head)) = read_whole(&self.limits, bytes)
         {
-            self.note_early_data(&mut received, bytes);
-            return Ok(received);
+            return Ok(self.received(bytes, consumed, Some(head)));
         }
         let Some(consumed) = self.reader.read(bytes)? else {
             return Ok(Received {
@@ -95,15 +94,15 @@ impl Server {
             });
         };
         let head = cut(self.reader.head(bytes, consumed));
-        let mut received = Received { consumed, head };
-        self.note_early_data(&mut received, bytes);
-        Ok(received)
+        Ok(self.received(bytes, consumed, head))
     }
 
-    fn note_early_data(&self, received: &mut Received<'_>, bytes: &[u8]) {
-        if let Some(head) = &mut received.head {
-            head.early_data = bytes.len() > received.consumed && !self.early_data;
+    #[inline]
+    fn received<'r>(&self, bytes: &[u8], consumed: usize, mut head: Option<RequestHead<'r>>) -> Received<'r> {
+        if let Some(head) = &mut head {
+            head.early_data = bytes.len() > consumed && !self.early_data;
         }
+        Received { consumed, head }
     }
 }
 
@@ -128,7 +127,8 @@ const SHORT_WAY_FIELDS: usize = 64;
 /// The short way for a head that is all there and nothing special: `None` leaves it, good or bad, to the scanner.
 ///
 /// `httparse` reads it; the rest are the rules of ours that it does not know.
-fn read_whole<'r>(limits: &HeadLimits, bytes: &'r [u8]) -> Option<Received<'r>> {
+#[inline]
+fn read_whole<'r>(limits: &HeadLimits, bytes: &'r [u8]) -> Option<(usize, RequestHead<'r>)> {
     // The scanner skips empty lines, and counts them.
     if !syntax::is_token_byte(*bytes.first()?) {
         return None;
@@ -165,8 +165,5 @@ fn read_whole<'r>(limits: &HeadLimits, bytes: &'r [u8]) -> Option<Received<'r>> 
         .iter()
         .map(|header| (header.name.as_bytes(), header.value));
     let head = RequestHead::from_checked(method, target, minor, fields, pairs);
-    Some(Received {
-        consumed,
-        head: Some(head),
-    })
+    Some((consumed, head))
 }
