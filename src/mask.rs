@@ -99,10 +99,7 @@ impl MaskingKey {
         if from.len() < LONG_BYTES {
             return copy_words(self, from, to);
         }
-        for (from, to) in from.chunks(PIECE_BYTES).zip(to.chunks_mut(PIECE_BYTES)) {
-            to.copy_from_slice(from);
-            self.apply(to);
-        }
+        long_copy(self, from, to);
     }
 }
 
@@ -279,39 +276,80 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
 }
 
+/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written.
+#[inline(always)]
+fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
+    let len = to.len();
+    let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else {
+        return copy_words(key, from, to);
+    };
+    let first: [u8; BLOCK_BYTES] = xor(first, key);
+    let last: [u8; BLOCK_BYTES] = xor(last, key.advanced(len as u64));
+    let start = BLOCK_BYTES - to.as_ptr().addr() % BLOCK_BYTES;
+    let block_key = [key.advanced(start as u64).octets(); BLOCK_BYTES / 4];
+    let block_key = block_key.as_flattened();
+    let (from, _) = from[start..].as_chunks::<BLOCK_BYTES>();
+    let (blocks, _) = to[start..].as_chunks_mut::<BLOCK_BYTES>();
+    for (from, to) in from.iter().zip(blocks) {
+        for i in 0..BLOCK_BYTES {
+            to[i] = from[i] ^ block_key[i];
+        }
+    }
+    if let Some(to) = to.first_chunk_mut() {
+        *to = first;
+    }
+    if let Some(to) = to.last_chunk_mut() {
+        *to = last;
+    }
+}
+
+/// [`copy_blocks`] with the widest vectors that this processor has.
+#[inline]
+fn long_copy(key: MaskingKey, from: &[u8], to: &mut [u8]) {
+    long_copy_on(Cpu::this(), key, from, to);
+}
+
 /// [`blocks`] with the widest vectors that this processor has.
 #[inline]
 fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     long_on::<ASCII>(Cpu::this(), key, payload)
 }
 
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-#[inline(always)]
-#[allow(unsafe_code)]
-fn long_on<const ASCII: bool>(cpu: Cpu, key: MaskingKey, payload: &mut [u8]) -> bool {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn avx512<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-        blocks::<ASCII>(key, payload)
-    }
-    #[target_feature(enable = "avx2")]
-    fn avx2<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-        blocks::<ASCII>(key, payload)
-    }
-    match cpu.level() {
-        // SAFETY: the processor has the level's instructions, by `Cpu`.
-        Level::Avx512 => unsafe { avx512::<ASCII>(key, payload) },
-        // SAFETY: the processor has the level's instructions, by `Cpu`.
-        Level::Avx2 => unsafe { avx2::<ASCII>(key, payload) },
-        Level::Ssse3 | Level::Baseline => blocks::<ASCII>(key, payload),
-    }
+/// Defines `$on`: `$blocks` compiled for each level of the processor.
+macro_rules! on_each_level {
+    ($on:ident, $blocks:ident $(<const $flag:ident: bool>)?, ($($value:ident: $type:ty),*) $(-> $result:ty)?) => {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn $on$(<const $flag: bool>)?(cpu: Cpu, $($value: $type),*) $(-> $result)? {
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            fn avx512$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
+                $blocks$(::<$flag>)?($($value),*)
+            }
+            #[target_feature(enable = "avx2")]
+            fn avx2$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
+                $blocks$(::<$flag>)?($($value),*)
+            }
+            match cpu.level() {
+                // SAFETY: the processor has the level's instructions, by `Cpu`.
+                Level::Avx512 => unsafe { avx512$(::<$flag>)?($($value),*) },
+                // SAFETY: the processor has the level's instructions, by `Cpu`.
+                Level::Avx2 => unsafe { avx2$(::<$flag>)?($($value),*) },
+                Level::Ssse3 | Level::Baseline => $blocks$(::<$flag>)?($($value),*),
+            }
+        }
+
+        /// With the vectors of the target's baseline.
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        #[inline(always)]
+        fn $on$(<const $flag: bool>)?(_: Cpu, $($value: $type),*) $(-> $result)? {
+            $blocks$(::<$flag>)?($($value),*)
+        }
+    };
 }
 
-/// With the vectors of the target's baseline.
-#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-#[inline(always)]
-fn long_on<const ASCII: bool>(_: Cpu, key: MaskingKey, payload: &mut [u8]) -> bool {
-    blocks::<ASCII>(key, payload)
-}
+on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &mut [u8]) -> bool);
+on_each_level!(long_copy_on, copy_blocks, (key: MaskingKey, from: &[u8], to: &mut [u8]));
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
+use crate::mask::MaskingKey;
+
 /// Like a `Vec<u8>`, whose spare memory safe code cannot write to without filling it first, each time.
 #[derive(Default)]
 pub(crate) struct Store {
@@ -67,6 +69,13 @@ impl Store {
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.spare()[..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Adds bytes for which there is room, masked or unmasked in the pass that copies them. A key of zeros changes nothing.
+    #[inline]
+    pub(crate) fn push_masked(&mut self, key: MaskingKey, bytes: &[u8]) {
+        key.copy(bytes, &mut self.spare()[..bytes.len()]);
         self.len += bytes.len();
     }
 

@@ -24,6 +24,7 @@ mod piecewise;
 mod prepared;
 mod receive;
 mod send;
+mod whole;
 
 pub use config::{Config, Limits};
 pub use handover::HandoverError;

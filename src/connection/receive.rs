@@ -1,18 +1,16 @@
 //! Bytes in, events out.
 
-use super::message::{Fault, Piece, check_whole, unmask_whole};
+use super::message::{Fault, Piece};
 use super::options::Options;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
 use crate::Role;
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
 use crate::error::Violation;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv, WholeMessage};
+use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv};
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Input, Place};
-use crate::mask::MaskingKey;
 use crate::outbox::{Frame, Outbox};
-use crate::utf8;
 
 impl Connection {
     /// Looks for the next event: `true` if there is one, to be had by [`Input::event`]; `false` if all input is used
@@ -32,118 +30,32 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         let (bytes, cursor, inbox) = input.parts();
-        if self.advance(bytes, cursor, inbox, outbox) {
-            return Ok(true);
-        }
+        let found = match self.short_way {
+            Some(Role::Server) => self.advance::<true>(bytes, cursor, inbox, outbox),
+            Some(Role::Client) => self.advance::<false>(bytes, cursor, inbox, outbox),
+            None => self.advance_on(bytes, cursor, inbox, outbox),
+        };
         match cursor.found {
+            _ if found => Ok(true),
             Found::Violation(violation) => Err(violation),
             _ => Ok(false),
         }
     }
 
-    /// Whether there is an event. A bare `bool`, so that the short way leaves to the others by a jump, and saves nothing.
+    /// Whether there is an event. A bare `bool`, so that the short way leaves to the others by a jump.
     #[inline(never)]
-    fn advance(
+    fn advance<const MASKED: bool>(
         &mut self,
         bytes: &mut [u8],
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        let taken = match self.short_way {
-            Some(Role::Server) => self.take_short_message::<true>(bytes, cursor),
-            Some(Role::Client) => self.take_short_message::<false>(bytes, cursor),
-            None => None,
-        };
-        if let Some(checked) = taken {
-            return checked || self.check_short_text(bytes, cursor, inbox, outbox);
+        match self.take_short_message::<MASKED>(bytes, cursor) {
+            Some(true) => true,
+            Some(false) => self.check_short_text(bytes, cursor, inbox, outbox),
+            None => self.advance_on(bytes, cursor, inbox, outbox),
         }
-        self.advance_on(bytes, cursor, inbox, outbox)
-    }
-
-    /// The short way, which most messages take: one of at most 125 bytes that lies whole in the bytes given. It calls
-    /// nothing. `Some(false)` if it is a text that is not known to be ASCII, and is to be checked.
-    #[inline(always)]
-    fn take_short_message<const MASKED: bool>(
-        &mut self,
-        bytes: &mut [u8],
-        cursor: &mut Cursor,
-    ) -> Option<bool> {
-        let start = cursor.start;
-        let rest = bytes.get_mut(start..cursor.stop())?;
-        let WholeMessage { text, payload, key } = WholeMessage::recognise::<false>(MASKED, rest)?;
-        let range = start + payload.start..start + payload.end;
-        let payload = rest.get_mut(payload)?;
-        self.count_frame(payload.len() as u64);
-        cursor.take_message(text, range);
-        let key = key.unwrap_or_default(); // zero changes nothing
-        if text {
-            return Some(key.apply_if_short_ascii(payload));
-        }
-        if MASKED {
-            key.apply(payload);
-        }
-        Some(true)
-    }
-
-    /// Unmasks a short text that is not ASCII. Its bytes are as they came until then: what was just stored would be slow to
-    /// load again.
-    #[inline(never)]
-    fn check_short_text(
-        &mut self,
-        bytes: &mut [u8],
-        cursor: &mut Cursor,
-        inbox: &mut Inbox,
-        outbox: &mut Outbox,
-    ) -> bool {
-        let Found::Text(place) = cursor.found else {
-            return true;
-        };
-        let Some(range) = place.range() else { return true };
-        let (header, text) = bytes[..range.end].split_at_mut(range.start);
-        let key = match header.last_chunk() {
-            Some(octets) if !self.masks() => MaskingKey::new(*octets),
-            _ => MaskingKey::default(), // zero changes nothing
-        };
-        if utf8::unmask_whole(key, text) {
-            return true;
-        }
-        if let Err(at) = check_whole(text) {
-            let fault = (Violation::InvalidUtf8, range.start + at);
-            self.fail_at(fault, cursor, inbox, outbox);
-            return false;
-        }
-        true
-    }
-
-    /// [`take_short_message`](Self::take_short_message) for lengths of 16 bits.
-    fn take_whole_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<Result<(), Fault>> {
-        let start = cursor.start;
-        let rest = bytes.get_mut(start..cursor.stop())?;
-        let WholeMessage { text, payload, key } = WholeMessage::recognise::<true>(!self.masks(), rest)?;
-        let range = start + payload.start..start + payload.end;
-        let payload = rest.get_mut(payload)?;
-        let len = payload.len() as u64;
-        if len > self.max_message_bytes || len > self.decoder.max_frame_bytes() {
-            return None;
-        }
-        if let Err(at) = unmask_whole(text, key, payload) {
-            return Some(Err((Violation::InvalidUtf8, range.start + at)));
-        }
-        self.count_frame(len);
-        cursor.take_message(text, range);
-        Some(Ok(()))
-    }
-
-    /// To be called when something may have changed that the short way depends on, which it does not look at itself.
-    pub(super) const fn update_short_way(&mut self) {
-        let least = MAX_CONTROL_BYTES as u64;
-        let unlimited = self.max_message_bytes >= least && self.decoder.max_frame_bytes() >= least;
-        self.short_way = if unlimited && self.is_receiving() && self.decoder.is_at_rest() {
-            Some(self.role())
-        } else {
-            None
-        };
     }
 
     #[inline(never)]
@@ -180,7 +92,7 @@ impl Connection {
     }
 
     #[cold]
-    fn fail_at(
+    pub(super) fn fail_at(
         &mut self,
         (violation, offset): Fault,
         cursor: &mut Cursor,
@@ -332,7 +244,7 @@ impl Connection {
 
     /// Counts the bytes of a frame, by its header, so that the count does not depend on how the input is cut.
     #[inline]
-    fn count_frame(&mut self, payload_len: u64) {
+    pub(super) fn count_frame(&mut self, payload_len: u64) {
         const { assert!(Limits::CONTROL_WINDOW_BYTES == 1 << 16) };
         let bytes = u16::try_from(payload_len.saturating_add(2));
         match bytes.map(|bytes| self.control_window.checked_add(bytes)) {

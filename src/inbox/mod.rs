@@ -190,19 +190,18 @@ impl Inbox {
         }
         self.make_room(bytes.len(), declared);
         let key = key.unwrap_or_default(); // zero changes nothing
+        if self.content != Content::Text {
+            self.bytes.push_masked(key, bytes);
+            return Ok(());
+        }
         for (i, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
             let start = self.bytes.len();
-            self.bytes.push(piece);
-            let piece = &mut self.bytes[start..];
-            if self.content == Content::Text {
-                if let Err(error) = self.validator.unmask(key, piece) {
-                    self.begin(false); // no connection is to go on with what is no text
-                    return Err(InvalidUtf8 {
-                        offset: i * PIECE_BYTES + error.offset,
-                    });
-                }
-            } else {
-                key.apply(piece);
+            self.bytes.push_masked(key, piece);
+            if let Err(error) = self.validator.feed(&self.bytes[start..]) {
+                self.begin(false); // no connection is to go on with what is no text
+                return Err(InvalidUtf8 {
+                    offset: i * PIECE_BYTES + error.offset,
+                });
             }
         }
         Ok(())
@@ -246,9 +245,7 @@ impl Inbox {
             self.drop_control();
         }
         self.make_room(bytes.len(), 0);
-        let start = self.bytes.len();
-        self.bytes.push(bytes);
-        key.unwrap_or_default().apply(&mut self.bytes[start..]);
+        self.bytes.push_masked(key.unwrap_or_default(), bytes);
         self.control_len += bytes.len() as u8; // 125 at most, by the frame's header
     }
 
