@@ -110,10 +110,6 @@ impl fmt::Debug for MaskingKey {
     }
 }
 
-/// Bytes of work done at a time where bytes are looked at twice (copied, then masked), so that the second look finds
-/// them in the L1 cache. A multiple of the key's length.
-pub(crate) const PIECE_BYTES: usize = 4096;
-
 /// Bytes of a vectorised block, and a multiple of the key's length.
 const BLOCK_BYTES: usize = 64;
 
@@ -376,6 +372,11 @@ mod tests {
         for &level in Level::ALL {
             let cpu = Cpu::this().at_most(level);
             backends.push(Box::new(move |key, payload| long_on::<ASCII>(cpu, key, payload)));
+            backends.push(Box::new(move |key, payload| {
+                let from = payload.to_vec();
+                long_copy_on(cpu, key, &from, payload);
+                payload.is_ascii() || !ASCII
+            }));
         }
         backends
     }

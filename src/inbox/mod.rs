@@ -7,7 +7,7 @@ mod inflated;
 pub(crate) use inflated::InflateLimits;
 
 use crate::frame::MAX_CONTROL_BYTES;
-use crate::mask::{MaskingKey, PIECE_BYTES};
+use crate::mask::MaskingKey;
 use crate::store::Store;
 use crate::utf8::{InvalidUtf8, Validator};
 
@@ -72,6 +72,9 @@ enum Lent {
 const LEAST_SPARE_BYTES: usize = 256;
 const MOST_DECLARED_BYTES: usize = 64 << 10;
 const PAGE_BYTES: usize = 4 << 10;
+
+/// Bytes of text that are copied and then validated, so that the second look finds them in the L1 cache.
+const PIECE_BYTES: usize = 4 << 10;
 
 impl Inbox {
     /// An empty inbox.
