@@ -1,12 +1,13 @@
 //! This crate, by its public API. `Connection::receive` is a call that is not inlined.
 
 use std::hint::black_box;
+use std::io::IoSlice;
 use std::sync::Arc;
 
 use ws_proto::handshake::{Accept, HeadLimits, Server};
 use ws_proto::mask::MaskingKey;
 use ws_proto::utf8::Validator;
-use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
+use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role};
 
 use super::{FLUSH_BYTES, connection, rounds};
 use crate::aligned::Aligned;
@@ -15,6 +16,9 @@ use crate::wire::Wire;
 use crate::workloads::{Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
 
 const CONNECTION_BYTES: usize = size_of::<Connection>() + size_of::<Inbox>() + size_of::<Outbox>();
+
+/// A server's payload data from which it is written from where it lies, behind its header.
+const VECTORED_BYTES: usize = 4 << 10;
 
 pub fn enter(job: &Job) -> Entry {
     let times = job.messages();
@@ -116,9 +120,17 @@ fn send(job: &Send) -> Entry {
         (Role::Client, Outbox::client([7; 16]))
     };
     let mut state = Connection::new(role, &Config::default());
-    let messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
+    let mut messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
     rounds(move |seen| {
-        for message in &messages {
+        for message in &mut messages {
+            if role == Role::Server && !message.text && message.payload.len() >= VECTORED_BYTES {
+                let payload = black_box(&mut message.payload[..]);
+                let header = state.send_header(MessageKind::Binary, payload, &mut outbox);
+                let header = header.expect("the connection is open");
+                wire.write_slices(&[outbox.bytes(), &header, payload].map(IoSlice::new));
+                outbox.consume(outbox.len());
+                continue;
+            }
             let payload = black_box(&message.payload[..]);
             let sent = if message.text {
                 // SAFETY: the texts of the workloads are text, and looking again is not part of sending.
