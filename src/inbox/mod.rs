@@ -14,10 +14,11 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// Bytes received of a message that is not complete yet, unmasked.
 ///
 /// Only what does not lie whole in the bytes given to `Connection::receive` is copied here: a message
-/// that straddles two reads, the fragments of one, a control frame cut in two.
+/// that straddles two reads, the fragments of one, a control frame cut in two. Compressed messages are inflated here.
 ///
 /// It grows with what was received, whatever a header declares: its capacity is at most the received bytes, an eighth more
-/// (of `max_message_bytes` at most), and 64 KiB. An inbox that was never used, or [released](Self::release), has no
+/// (of `max_message_bytes` at most), and 64 KiB; for a compressed message twice what it
+/// has inflated to so far, within `max_message_bytes`. An inbox that was never used, or [released](Self::release), has no
 /// heap memory.
 ///
 /// ```
