@@ -60,7 +60,6 @@ fn utf8(criterion: &mut Criterion) {
                     });
                 }
             }
-            contend("short messages", &|text| utf8::unmask_whole(KEY, text));
         }
     }
 }

@@ -195,26 +195,26 @@ pub(crate) struct Cursor {
     /// Bytes before `start` are used up, bytes from `end` on are not filled.
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// `receive` looks at no bytes from here on.
+    /// `receive` looks at no bytes from here on, by `Input::limit`.
     limit: usize,
+    /// Where the bytes to look at end: at `end` or `limit`.
+    pub(crate) stop: usize,
     pub(crate) found: Found,
     /// Whether the message goes on behind the piece of it that was found.
     pub(crate) goes_on: bool,
-    /// What the message is that was found, and the bits on it, if an extension of the embedder's has transformed it.
-    pub(crate) extended: Option<(MessageKind, Rsv)>,
 }
 
 impl Cursor {
-    /// Where the bytes to look at end.
-    #[inline]
-    pub(crate) fn stop(&self) -> usize {
-        self.end.min(self.limit)
+    /// To be called when `end` or `limit` has changed.
+    fn update_stop(&mut self) {
+        self.stop = self.end.min(self.limit);
     }
 
     /// Discards all bytes, those beyond the limit too.
     pub(crate) fn discard(&mut self) {
         self.start = self.end;
         self.limit = self.limit.max(self.end);
+        self.update_stop();
     }
 
     /// Goes behind a message that lies whole in the bytes.
@@ -223,17 +223,18 @@ impl Cursor {
         self.start = range.end;
         self.found = Found::message(text, Place::buffer(range));
         self.goes_on = false;
-        self.extended = None;
     }
 }
 
 /// The event found last, as a place and not a borrow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
-    Nothing,
     /// Validated in the same call that found it.
     Text(Place),
     Binary(Place),
+    Nothing,
+    /// What an extension of the embedder's made of a message, what that is, and the bits on it.
+    Extended(Place, MessageKind, Rsv),
     Ping(Place),
     Pong(Place),
     /// The code, if the Close frame had a body. The reason lies in the inbox.
@@ -304,9 +305,9 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             start: filled.start.min(end),
             end,
             limit: usize::MAX,
+            stop: end,
             found: Found::Nothing,
             goes_on: false,
-            extended: None,
         };
         Self {
             buffer,
@@ -323,12 +324,20 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         match self.cursor.found {
             Found::Text(place) => Event::Text(self.text(place)),
             Found::Binary(place) => Event::Binary(self.message(place)),
+            _ => self.rarer_event(),
+        }
+    }
+
+    #[inline(never)]
+    fn rarer_event(&self) -> Event<'_> {
+        match self.cursor.found {
+            Found::Extended(place, ..) => Event::Binary(self.message(place)),
             Found::Ping(place) => Event::Ping(self.control(place)),
-            Found::Pong(place) => Event::Pong(self.control(place)),
             Found::Close(code) => {
                 Event::Close(code.map(|code| Close::new(code, self.inbox().close_reason())))
             }
-            Found::Nothing | Found::Violation(_) => Event::Pong(&[]),
+            Found::Pong(place) => Event::Pong(self.control(place)),
+            _ => Event::Pong(&[]),
         }
     }
 
@@ -338,9 +347,11 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// For owners of reference-counted buffers, who can split the message off without a copy.
     pub fn event_range(&self) -> Option<Range<usize>> {
         match self.cursor.found {
-            Found::Text(place) | Found::Binary(place) | Found::Ping(place) | Found::Pong(place) => {
-                place.range()
-            }
+            Found::Text(place)
+            | Found::Binary(place)
+            | Found::Extended(place, ..)
+            | Found::Ping(place)
+            | Found::Pong(place) => place.range(),
             _ => None,
         }
     }
@@ -363,7 +374,10 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     ///
     /// If permessage-deflate is in use beside it, that is undone already.
     pub fn extended(&self) -> Option<(MessageKind, Rsv)> {
-        self.cursor.extended
+        match self.cursor.found {
+            Found::Extended(_, kind, bits) => Some((kind, bits)),
+            _ => None,
+        }
     }
 
     /// How many of the bytes given are not used up.
@@ -378,6 +392,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// A message that lies across it is gathered in the inbox, as one that straddles two reads is.
     pub fn limit(&mut self, n: usize) {
         self.cursor.limit = self.cursor.start.saturating_add(n);
+        self.cursor.update_stop();
     }
 
     /// The inbox.
@@ -388,28 +403,23 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// Free space of the buffer, to read into; the event found last is gone. Empty only if the
     /// buffer is full of bytes that `Connection::receive` has not been asked to look at.
     pub fn space(&mut self) -> &mut [u8] {
-        let Cursor {
-            start,
-            end,
-            limit,
-            found,
-            ..
-        } = &mut self.cursor;
-        *found = Found::Nothing;
-        *limit = usize::MAX;
-        if *start > 0 {
-            self.buffer.bytes_mut().copy_within(*start..*end, 0);
-            *end -= *start;
-            *start = 0;
+        let cursor = &mut self.cursor;
+        cursor.found = Found::Nothing;
+        cursor.limit = usize::MAX;
+        if cursor.start > 0 {
+            self.buffer.bytes_mut().copy_within(cursor.start..cursor.end, 0);
+            cursor.end -= cursor.start;
+            cursor.start = 0;
         }
-        let end = *end;
-        &mut self.buffer.bytes_mut()[end..]
+        cursor.update_stop();
+        &mut self.buffer.bytes_mut()[cursor.end..]
     }
 
     /// Says that the first `n` bytes of [`space`](Self::space) have been read into. More than there are
     /// counts as all.
     pub fn filled(&mut self, n: usize) {
         self.cursor.end += n.min(self.buffer.bytes().len() - self.cursor.end);
+        self.cursor.update_stop();
     }
 
     /// Gives the inbox's heap memory back if nothing is kept there; the event found last is gone.
@@ -439,7 +449,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     fn message(&self, place: Place) -> &[u8] {
         match self.in_buffer(place) {
             Some(message) => message,
-            None => self.inbox().message().0,
+            None => self.inbox().message(),
         }
     }
 
@@ -456,10 +466,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     fn text(&self, place: Place) -> &str {
         let text = match self.in_buffer(place) {
             Some(text) => text,
-            None => match self.inbox().message() {
-                (text, true) => text,
-                (_, false) => return "",
-            },
+            None => self.inbox().text(),
         };
         // SAFETY: in the buffer, `receive` validated exactly this range when it set `found`; since then
         // only `space` and `parts` gave out the buffer's bytes to change, and both ended `found`. The

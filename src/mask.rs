@@ -78,9 +78,16 @@ impl MaskingKey {
         pass::<true>(self, payload)
     }
 
+    /// Masks or unmasks less than 128 octets in place.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn apply_short(self, payload: &mut [u8]) {
+        short::<false>(self, payload);
+    }
+
     /// Masks or unmasks in place if the payload is short, and the result ASCII; whether that is so.
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn apply_if_short_ascii(self, payload: &mut [u8]) -> bool {
         payload.len() < LONG_BYTES && short::<true>(self, payload)
     }
@@ -142,29 +149,27 @@ fn few<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 /// would cost more than. With `IF_ASCII` the payload stays as it is if the result is more than ASCII, and false is told.
 #[inline(always)]
 fn short<const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    match payload.len() {
-        64.. => ends::<64, IF_ASCII>(key, payload),
-        32.. => ends::<32, IF_ASCII>(key, payload),
-        16.. => ends::<16, IF_ASCII>(key, payload),
+    let len = payload.len();
+    if len >= 16 {
+        return match len {
+            64.. => ends::<64, IF_ASCII>(key, payload),
+            32.. => ends::<32, IF_ASCII>(key, payload),
+            _ => ends::<16, IF_ASCII>(key, payload),
+        };
+    }
+    match len {
         8.. => ends::<8, IF_ASCII>(key, payload),
         4.. => ends::<4, IF_ASCII>(key, payload),
-        _ => {
-            let octets = || payload.iter().zip(key.octets());
-            if IF_ASCII && octets().any(|(octet, key)| octet ^ key >= 0x80) {
-                return false;
-            }
-            for (octet, key) in payload.iter_mut().zip(key.octets()) {
-                *octet ^= key;
-            }
-            true
-        }
+        2.. => ends::<2, IF_ASCII>(key, payload),
+        1 => ends::<1, IF_ASCII>(key, payload),
+        _ => true,
     }
 }
 
 /// [`short`] for `N` to `2 * N` octets.
 #[inline(always)]
 fn ends<const N: usize, const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    let key_of_last = key.advanced(payload.len() as u64);
+    let key_of_last = key.advanced((payload.len() as u64).wrapping_sub(N as u64));
     let (Some(first), Some(last)) = (payload.first_chunk::<N>(), payload.last_chunk::<N>()) else {
         return true;
     };
@@ -196,8 +201,12 @@ fn xor<const N: usize>(octets: &[u8; N], key: MaskingKey) -> [u8; N] {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ key.word()).to_ne_bytes();
     }
-    for word in rest.as_chunks_mut::<4>().0 {
+    let (words, rest) = rest.as_chunks_mut::<4>();
+    for word in words {
         *word = (u32::from_ne_bytes(*word) ^ key.0).to_ne_bytes();
+    }
+    for (octet, key) in rest.iter_mut().zip(key.octets()) {
+        *octet ^= key;
     }
     result
 }
@@ -209,8 +218,11 @@ fn is_ascii<const N: usize>(octets: &[u8; N]) -> bool {
     let words = words
         .iter()
         .fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
-    let rest = rest.as_chunks::<4>().0.iter();
-    let seen = rest.fold(words, |seen, word| seen | u64::from(u32::from_ne_bytes(*word)));
+    let (rest, octets) = rest.as_chunks::<4>();
+    let rest = rest
+        .iter()
+        .fold(words, |seen, word| seen | u64::from(u32::from_ne_bytes(*word)));
+    let seen = octets.iter().fold(rest, |seen, octet| seen | u64::from(*octet));
     seen & NOT_ASCII == 0
 }
 

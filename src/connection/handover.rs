@@ -196,7 +196,7 @@ impl Connection {
             clean: from.flag()?,
             options: Options::from_bits(from.take::<1>()[0])?,
             window_bits: from.take::<1>()[0],
-            short_way: None, // until the first event
+            short_way: super::whole::ShortWay::Closed, // until the first event
         };
         let [control_len] = from.take();
         connection.max_message_bytes.checked_sub(connection.received)?;

@@ -7,7 +7,7 @@ use crate::error::Violation;
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Place};
 use crate::mask::MaskingKey;
-use crate::utf8::{InvalidUtf8, Validator};
+use crate::utf8::Validator;
 
 /// What stands in the way of going on: a violation, at this offset in the bytes given.
 pub(super) type Fault = (Violation, usize);
@@ -74,7 +74,7 @@ impl Connection {
     /// Where the bytes end that are looked at next: if text is lent in pieces and a character was cut by the last one,
     /// behind the rest of that character.
     pub(super) fn end_of_piece(&self, cursor: &Cursor, inbox: &Inbox) -> usize {
-        let end = cursor.stop();
+        let end = cursor.stop;
         let in_data = self.decoder.remaining() > 0 && matches!(self.frame, FrameKind::Data { .. });
         if self.lends_pieces() && in_data && inbox.message_len() > 0 && !self.is_compressed() {
             end.min(cursor.start + inbox.missing_octets())
@@ -122,22 +122,10 @@ pub(super) fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u
         return Ok(());
     }
     let mut validator = Validator::new();
-    let validated = validator.unmask(key, payload);
-    outcome(validated, &validator, payload)
-}
-
-/// Validates a text that is whole. If it is none: how many of its octets prove that.
-pub(super) fn check_whole(text: &[u8]) -> Result<(), usize> {
-    let mut validator = Validator::new();
-    let validated = validator.feed(text);
-    outcome(validated, &validator, text)
-}
-
-fn outcome(validated: Result<(), InvalidUtf8>, validator: &Validator, text: &[u8]) -> Result<(), usize> {
-    validated.map_err(|error| error.offset + 1)?;
+    validator.unmask(key, payload).map_err(|error| error.offset + 1)?;
     if validator.is_complete() {
         Ok(())
     } else {
-        Err(text.len())
+        Err(payload.len())
     }
 }

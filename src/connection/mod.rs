@@ -36,6 +36,7 @@ use crate::frame::{Decoder, Rsv, Rules};
 use crate::outbox::Outbox;
 use crate::utf8::Validator;
 use options::Options;
+use whole::ShortWay;
 
 /// All protocol state of an established connection, in either role: a plain value that can be copied.
 ///
@@ -83,8 +84,8 @@ pub struct Connection {
     receiving: MessageKind,
     /// The frame being received.
     frame: FrameKind,
-    /// Our role, while a message that is whole may take the short way: see `update_short_way`.
-    short_way: Option<Role>,
+    /// Open while nothing is unfinished: see `update_short_way`.
+    short_way: ShortWay,
     phase: Phase,
     closed_first: Option<Side>,
     /// The code of the peer's Close frame, as `Status::code` reports it.
@@ -220,7 +221,7 @@ impl Connection {
         } else {
             isize::MAX as u64
         };
-        let mut connection = Self {
+        Self {
             decoder: Decoder::new(rules),
             max_message_bytes: if limits.max_message_bytes < most {
                 limits.max_message_bytes
@@ -235,7 +236,7 @@ impl Connection {
             },
             max_control_frames: limits.max_control_frames,
             max_inflate_ratio: limits.max_inflate_ratio,
-            short_way: None,
+            short_way: ShortWay::Closed, // until the first event
             received: 0,
             frame_left: 0,
             fragments: 0,
@@ -252,9 +253,7 @@ impl Connection {
             options,
             window_bits,
             message_bits: Rsv::NONE,
-        };
-        connection.update_short_way();
-        connection
+        }
     }
 
     /// The role of this endpoint.

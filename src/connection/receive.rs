@@ -2,8 +2,8 @@
 
 use super::message::{Fault, Piece};
 use super::options::Options;
+use super::whole::ShortWay;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
-use crate::Role;
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
 use crate::error::Violation;
@@ -30,36 +30,28 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         let (bytes, cursor, inbox) = input.parts();
-        let found = match self.short_way {
-            Some(Role::Server) => self.advance::<true>(bytes, cursor, inbox, outbox),
-            Some(Role::Client) => self.advance::<false>(bytes, cursor, inbox, outbox),
-            None => self.advance_on(bytes, cursor, inbox, outbox),
-        };
+        let start = cursor.start;
+        if let Some(rest) = bytes.get_mut(start..cursor.stop)
+            && let Some((kind, payload)) = self.take_short_message(rest)
+        {
+            cursor.take_message(
+                kind == MessageKind::Text,
+                start + payload.start..start + payload.end,
+            );
+            return Ok(true);
+        }
+        if self.advance(bytes, cursor, inbox, outbox) {
+            return Ok(true);
+        }
         match cursor.found {
-            _ if found => Ok(true),
             Found::Violation(violation) => Err(violation),
             _ => Ok(false),
         }
     }
 
-    /// Whether there is an event. A bare `bool`, so that the short way leaves to the others by a jump.
+    /// Goes on where the short way does not lead. Whether there is an event.
     #[inline(never)]
-    fn advance<const MASKED: bool>(
-        &mut self,
-        bytes: &mut [u8],
-        cursor: &mut Cursor,
-        inbox: &mut Inbox,
-        outbox: &mut Outbox,
-    ) -> bool {
-        match self.take_short_message::<MASKED>(bytes, cursor) {
-            Some(true) => true,
-            Some(false) => self.check_short_text(bytes, cursor, inbox, outbox),
-            None => self.advance_on(bytes, cursor, inbox, outbox),
-        }
-    }
-
-    #[inline(never)]
-    fn advance_on(
+    fn advance(
         &mut self,
         bytes: &mut [u8],
         cursor: &mut Cursor,
@@ -69,10 +61,10 @@ impl Connection {
         inbox.settle();
         cursor.found = Found::Nothing;
         cursor.goes_on = false;
-        cursor.extended = None;
-        let whole = match self.short_way {
-            Some(_) => self.take_whole_message(bytes, cursor),
-            None => None,
+        let whole = if self.short_way != ShortWay::Closed {
+            self.take_whole_message(bytes, cursor)
+        } else {
+            None
         };
         let found = match whole {
             Some(Ok(())) => return true,
@@ -85,8 +77,10 @@ impl Connection {
         }
         self.update_short_way();
         let extension_bits = self.extension_bits();
-        if matches!(cursor.found, Found::Binary(_)) && !extension_bits.is_empty() {
-            cursor.extended = Some((self.receiving, extension_bits));
+        if let Found::Binary(place) = cursor.found
+            && !extension_bits.is_empty()
+        {
+            cursor.found = Found::Extended(place, self.receiving, extension_bits);
         }
         !matches!(cursor.found, Found::Nothing)
     }

@@ -8,7 +8,6 @@ use crate::mask::MaskingKey;
 
 const TEXT: u8 = FIN | Opcode::TEXT.get();
 const BINARY: u8 = FIN | Opcode::BINARY.get();
-const MOST_7_BITS: u8 = MAX_CONTROL_BYTES as u8;
 
 /// A data frame that is a message by itself, without reserved bits, at the front of some bytes.
 pub(crate) struct WholeMessage {
@@ -19,28 +18,51 @@ pub(crate) struct WholeMessage {
 }
 
 impl WholeMessage {
-    /// Recognises one that is `masked` or not, as it has to be, with a length of 7 bits, or else `LONG` of 16: two octets tell. What is
-    /// wrong with any other, if anything, is for the decoder to say.
+    /// Recognises one that is `masked` or not, as it has to be: the first octets tell. What is wrong with any other, if
+    /// anything, is for the decoder to say.
     #[inline(always)]
-    pub(crate) fn recognise<const LONG: bool>(masked: bool, bytes: &[u8]) -> Option<Self> {
-        let &[first, second, ..] = bytes else { return None };
-        if !matches!(first, TEXT | BINARY) {
-            return None;
+    pub(crate) fn recognise(masked: bool, bytes: &[u8]) -> Option<Self> {
+        let short = Self::recognise_short(masked, bytes);
+        if short.is_some() {
+            return short;
         }
-        let (len, start) = match second ^ if masked { MASK } else { 0 } {
-            len @ ..=MOST_7_BITS => (usize::from(len), 2),
-            LEN_16 if LONG => (usize::from(u16::from_be_bytes(*bytes[2..].first_chunk()?)), 4),
-            _ => return None,
+        let &[first @ (TEXT | BINARY), second, len_1, len_2, ref rest @ ..] = bytes else {
+            return None;
         };
-        if start == 4 && len < usize::from(LEN_16) {
+        let len = usize::from(u16::from_be_bytes([len_1, len_2]));
+        if second != LEN_16 | if masked { MASK } else { 0 } || len < usize::from(LEN_16) {
             return None;
         }
-        let (key, start) = if masked {
-            let octets = bytes.get(start..start + 4)?.first_chunk()?;
-            (Some(MaskingKey::new(*octets)), start + 4)
+        let key = match rest.first_chunk() {
+            Some(octets) if masked => Some(MaskingKey::new(*octets)),
+            None if masked => return None,
+            _ => None,
+        };
+        let start = if masked { 8 } else { 4 };
+        Some(Self {
+            text: first == TEXT,
+            payload: start..start + len,
+            key,
+        })
+    }
+
+    /// [`recognise`](Self::recognise) for lengths of 7 bits.
+    #[inline(always)]
+    pub(crate) fn recognise_short(masked: bool, bytes: &[u8]) -> Option<Self> {
+        let (first, second, key) = if masked {
+            let header: &[u8; 6] = bytes.first_chunk()?;
+            let key = header.last_chunk().map(|octets| MaskingKey::new(*octets));
+            (header[0], header[1], key)
         } else {
-            (None, start)
+            let &[first, second] = bytes.first_chunk()?;
+            (first, second, None)
         };
+        // Two comparisons and not one of both octets: the length is what the next message waits for.
+        let len = usize::from(second).wrapping_sub(usize::from(if masked { MASK } else { 0 }));
+        if !matches!(first, TEXT | BINARY) || len > MAX_CONTROL_BYTES {
+            return None;
+        }
+        let start = if masked { 6 } else { 2 };
         Some(Self {
             text: first == TEXT,
             payload: start..start + len,

@@ -275,12 +275,19 @@ impl Inbox {
         self.lent = Lent::Control;
     }
 
-    /// The message lent, or the piece of it, and whether that is valid UTF-8 by construction.
-    pub(crate) fn message(&self) -> (&[u8], bool) {
-        (
-            &self.bytes[..self.message_len().saturating_sub(self.cut_len())],
-            self.content == Content::Text,
-        )
+    /// The message lent, or the piece of it.
+    #[inline(never)]
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.bytes[..self.message_len().saturating_sub(self.cut_len())]
+    }
+
+    /// The text lent, valid UTF-8 by construction; empty if what is lent is none.
+    #[inline(never)]
+    pub(crate) fn text(&self) -> &[u8] {
+        match self.content {
+            Content::Text => self.message(),
+            _ => &[],
+        }
     }
 
     /// Octets at the end of a text that are the beginning of a character.

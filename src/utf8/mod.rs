@@ -169,14 +169,6 @@ impl Validator {
     }
 }
 
-/// Unmasks a whole text in place; whether it is valid.
-#[cfg(feature = "alloc")]
-#[inline]
-pub(crate) fn unmask_whole(key: MaskingKey, text: &mut [u8]) -> bool {
-    // Short ASCII is done sooner than a kernel is called.
-    key.apply_if_short_ascii(text) || kernel::run(Cpu::this(), key, text)
-}
-
 /// Octets of the character that begins with this one; 1 if none does.
 const fn character_len(first: u8) -> usize {
     match first {

@@ -13,6 +13,31 @@ type Vector = __m512i;
 
 super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
 
+/// Whether a text of at most two vectors is valid, which the key masks. It stays as it is.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
+#[inline]
+pub(crate) fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
+    let mut check = Check::new();
+    let front = masked_part(key, text);
+    if text.len() <= BYTES {
+        check.group(&[front]);
+    } else {
+        check.group(&[front, masked_part(key, &text[BYTES..])]);
+    }
+    check.finish()
+}
+
+/// The first vector of a text that the key masks, unmasked, with zeros behind the text.
+#[target_feature(enable = "avx512bw")]
+#[inline]
+fn masked_part(key: MaskingKey, text: &[u8]) -> Vector {
+    let absent = BYTES.saturating_sub(text.len()) as u32;
+    let there = u64::MAX.checked_shr(absent).unwrap_or(0);
+    // SAFETY: what is not there of the vector is not read.
+    let block = unsafe { _mm512_maskz_loadu_epi8(there, text.as_ptr().cast()) };
+    _mm512_maskz_mov_epi8(there, xor(block, repeated(key)))
+}
+
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load(from: &[u8; BYTES]) -> Vector {
