@@ -7,7 +7,9 @@
 mod aligned;
 mod alloc;
 mod contender;
+mod deflate;
 mod end_to_end;
+mod frames;
 mod ideal;
 mod measure;
 mod peers;
