@@ -46,12 +46,12 @@ pub const ALL: [(&str, Enter); 15] = [
     ("websocket-sans-io", websocket_sans_io::enter),
     ("wtx", wtx::enter),
     ("simdutf8", reference::simdutf8),
-    ("XOR, then simdutf8", reference::xor_simdutf8),
+    ("XOR then simdutf8", reference::xor_simdutf8),
 ];
 
 /// Whether this is a bound, or a function alone, and not a WebSocket crate.
 pub fn is_reference(name: &str) -> bool {
-    matches!(name, "copy" | IDEAL | "simdutf8" | "XOR, then simdutf8")
+    matches!(name, "copy" | IDEAL | "simdutf8" | "XOR then simdutf8")
 }
 
 /// Whether this puts messages together and validates text by itself.
