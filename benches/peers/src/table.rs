@@ -203,7 +203,7 @@ fn best_peer<'a>(rows: &[&'a Row], case: &str, which: fn(&str) -> bool) -> Optio
 /// Where a complete peer takes less, and by how much.
 pub fn not_the_best(rows: &[Row]) -> String {
     let all: Vec<&Row> = rows.iter().collect();
-    let mut text = format!("\nWhere a complete peer takes less, and what {US} takes of it:\n");
+    let mut text = String::new();
     for workload in distinct(&all, |row| &row.workload) {
         let rows: Vec<&Row> = rows.iter().filter(|row| row.workload == workload).collect();
         if !is_cost(rows[0]) {
@@ -218,6 +218,12 @@ pub fn not_the_best(rows: &[Row]) -> String {
                 let _ = writeln!(text, "{workload:36}{case:>20}  x {ratio:.2}  {}", peer.contender);
             }
         }
+    }
+    if !text.is_empty() {
+        text.insert_str(
+            0,
+            &format!("\nWhere a complete peer takes less, and what {US} takes of it:\n"),
+        );
     }
     text
 }
