@@ -21,7 +21,7 @@ const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// than the window reaches.
 fn texts(len: usize) -> Vec<String> {
     let count = (128 << 10) / len;
-    (0..count.max(4)).map(|seed| json(seed, len)).collect()
+    (0..count.max(4)).map(|seed| json::text(seed, len)).collect()
 }
 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];

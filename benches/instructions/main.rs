@@ -162,7 +162,10 @@ fn compressing(role: Role, takes_over: bool) -> (Connection, Outbox) {
 
 fn receive_compressed(n: usize) {
     let (mut client, mut outbox) = compressing(Role::Client, false);
-    assert_eq!(client.send_text(&workload::json(1, 256), &mut outbox), Ok(()));
+    assert_eq!(
+        client.send_text(&workload::json::text(1, 256), &mut outbox),
+        Ok(())
+    );
     assert!(outbox.len() < 256);
     let (mut server, _) = compressing(Role::Server, true);
     receive_each(
@@ -175,7 +178,7 @@ fn receive_compressed(n: usize) {
 }
 
 fn send_compressed(n: usize) {
-    let text = workload::json(1, 256);
+    let text = workload::json::text(1, 256);
     let (mut server, mut outbox) = compressing(Role::Server, false);
     for _ in 0..n {
         assert_eq!(server.send_text(black_box(&text), &mut outbox), Ok(()));

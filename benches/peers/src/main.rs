@@ -7,7 +7,9 @@
 mod aligned;
 mod alloc;
 mod contender;
+mod deflate;
 mod end_to_end;
+mod frames;
 mod ideal;
 mod measure;
 mod peers;
@@ -63,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         None if options.end_to_end => serve(&options)?,
         None => measure(&options),
     };
-    print!("{}", table::tables(&rows));
+    print!("{}{}", table::tables(&rows), table::not_the_best(&rows));
     if let Some(file) = &options.csv {
         fs::write(file, table::to_csv(&rows))?;
     }

@@ -7,6 +7,7 @@ use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
 
 use crate::alloc;
 use crate::contender::{Contender, Seen};
+use crate::deflate::Context;
 use crate::peers;
 use crate::table::{Left, Row};
 use crate::wire::{self, Tap};
@@ -155,7 +156,12 @@ fn check(name: &str, mut contender: Box<dyn Contender>, job: &Job, tap: &Tap) {
         Job::Send(job) => {
             let role = if job.server { Role::Client } else { Role::Server };
             let mut received = Seen::comparing(&job.messages);
-            receive(&mut written, role, &mut received);
+            let bytes: usize = job.messages.iter().map(|message| message.payload.len()).sum();
+            assert!(
+                job.deflate.is_none() || written.len() < bytes * ROUNDS as usize,
+                "{name} does not compress"
+            );
+            receive(&mut written, role, job.deflate, &mut received);
             assert_eq!(received.messages, messages, "{name}");
         }
         Job::Handshake(_) => {
@@ -170,8 +176,10 @@ fn check(name: &str, mut contender: Box<dyn Contender>, job: &Job, tap: &Tap) {
     }
 }
 
-fn receive(bytes: &mut [u8], role: Role, seen: &mut Seen<'_>) {
-    let mut connection = Connection::new(role, &Config::default());
+fn receive(bytes: &mut [u8], role: Role, deflate: Option<Context>, seen: &mut Seen<'_>) {
+    let mut config = Config::default();
+    config.deflate = deflate.map(Context::parameters);
+    let mut connection = Connection::new(role, &config);
     let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([1; 16]));
     let mut input = Input::new(bytes, &mut inbox);
     while connection.receive(&mut input, &mut outbox).expect("no violation") {

@@ -52,8 +52,7 @@ pub fn to_csv(rows: &[Row]) -> String {
             unit,
             ..
         } = row;
-        // Names of ours: no quotes are needed.
-        let contender = contender.replace(',', "");
+        // Names of ours, without commas: no quotes are needed.
         let _ = writeln!(
             csv,
             "{workload},{case},{contender},{unit},{:.3},{:.3},{:.3},{:.3},{:.4},{:.4}",
@@ -157,7 +156,7 @@ fn table(workload: &str, rows: &[&Row]) -> String {
     ];
     for (name, other) in others {
         let ratio = |case| Some(find(rows, US, case)?.median / other(rows, case)?);
-        if rows[0].unit != "ns" && rows[0].unit != "bytes" || cases.iter().all(|case| ratio(case).is_none()) {
+        if !is_cost(rows[0]) || cases.iter().all(|case| ratio(case).is_none()) {
             continue;
         }
         let _ = write!(text, "\n{:30}", format!("{US} {name}"));
@@ -191,10 +190,47 @@ fn ideal(rows: &[&Row], case: &str) -> Option<f64> {
 }
 
 fn best(rows: &[&Row], case: &str, which: fn(&str) -> bool) -> Option<f64> {
+    let best = best_peer(rows, case, which).map(|row| row.median);
+    best.filter(|&median| median > 0.0)
+}
+
+fn best_peer<'a>(rows: &[&'a Row], case: &str, which: fn(&str) -> bool) -> Option<&'a Row> {
     let peers = rows.iter().filter(|row| row.case == case && row.contender != US);
     let peers = peers.filter(|row| !is_reference(&row.contender) && which(&row.contender));
-    let best = peers.map(|row| row.median).min_by(f64::total_cmp);
-    best.filter(|&median| median > 0.0)
+    peers.copied().min_by(|a, b| a.median.total_cmp(&b.median))
+}
+
+/// Where a complete peer takes less, and by how much.
+pub fn not_the_best(rows: &[Row]) -> String {
+    let all: Vec<&Row> = rows.iter().collect();
+    let mut text = String::new();
+    for workload in distinct(&all, |row| &row.workload) {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.workload == workload).collect();
+        if !is_cost(rows[0]) {
+            continue;
+        }
+        for case in distinct(&rows, |row| &row.case) {
+            let (Some(us), Some(peer)) = (find(&rows, US, case), best_peer(&rows, case, is_complete)) else {
+                continue;
+            };
+            if us.median > peer.median && peer.median > 0.0 {
+                let ratio = us.median / peer.median;
+                let _ = writeln!(text, "{workload:36}{case:>20}  x {ratio:.2}  {}", peer.contender);
+            }
+        }
+    }
+    if !text.is_empty() {
+        text.insert_str(
+            0,
+            &format!("\nWhere a complete peer takes less, and what {US} takes of it:\n"),
+        );
+    }
+    text
+}
+
+/// Whether less is better, for each message or connection.
+fn is_cost(row: &Row) -> bool {
+    row.unit == "ns" || row.unit == "bytes"
 }
 
 /// Who is left out where, and why.

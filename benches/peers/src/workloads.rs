@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use ws_proto::frame::{Header, Opcode};
-use ws_proto::mask::MaskingKey;
-
+use crate::deflate::{self, Context};
+use crate::frames;
 use crate::wire::{Tap, Wire};
 
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -79,11 +78,15 @@ pub struct Receive {
     pub fragmented: bool,
     /// Whether messages may be shown piece by piece.
     pub pieces: bool,
+    /// Messages are compressed, with this context.
+    pub deflate: Option<Context>,
 }
 
 pub struct Send {
     pub server: bool,
     pub messages: Vec<Message>,
+    /// To compress them with.
+    pub deflate: Option<Context>,
     pub tap: MaybeTap,
 }
 
@@ -169,6 +172,15 @@ impl Job {
         }
     }
 
+    /// How messages are compressed, if they are.
+    pub fn deflate(&self) -> Option<Context> {
+        match self {
+            Self::Receive(receive) => receive.deflate,
+            Self::Send(send) => send.deflate,
+            _ => None,
+        }
+    }
+
     /// What a kernel shows, again and again: masked, and then as it was; or the text.
     pub fn kernel_results(&self) -> Vec<Message> {
         let masked = |bytes: &[u8], key: [u8; 4]| {
@@ -210,39 +222,23 @@ fn blend(content: Content) -> Vec<Message> {
     (0..512).map(|_| content.message(len())).collect()
 }
 
-/// The bytes of messages, in one frame each or in fragments.
-fn encode(server: bool, messages: &[Message], fragment_bytes: usize) -> Vec<u8> {
-    let key = server.then(|| MaskingKey::new(KEY));
-    let mut bytes = Vec::new();
-    for message in messages {
-        let mut opcode = if message.text {
-            Opcode::TEXT
-        } else {
-            Opcode::BINARY
-        };
-        let mut fragments = message.payload.chunks(fragment_bytes).peekable();
-        while let Some(fragment) = fragments.next() {
-            let mut header = Header::new(opcode, fragment.len() as u64);
-            header.fin = fragments.peek().is_none();
-            header.key = key;
-            bytes.extend_from_slice(&header.encode());
-            let start = bytes.len();
-            bytes.extend_from_slice(fragment);
-            key.unwrap_or_default().apply(&mut bytes[start..]);
-            opcode = Opcode::CONTINUATION;
-        }
-    }
-    bytes
-}
-
 fn receive(server: bool, messages: Vec<Message>, read_bytes: usize) -> Receive {
     Receive {
         server,
-        bytes: encode(server, &messages, usize::MAX).into(),
+        bytes: frames::encode(server, &messages, usize::MAX).into(),
         messages,
         read_bytes,
         fragmented: false,
         pieces: false,
+        deflate: None,
+    }
+}
+
+fn receive_compressed(messages: Vec<Message>, context: Context) -> Receive {
+    Receive {
+        bytes: frames::compressed(&messages, context).into(),
+        deflate: Some(context),
+        ..receive(true, messages, READ)
     }
 }
 
@@ -301,7 +297,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
                 let messages = many(content, 1 << 20);
                 let fragment_bytes = if fragmented { FRAGMENT_BYTES } else { usize::MAX };
                 let job = Receive {
-                    bytes: encode(true, &messages, fragment_bytes).into(),
+                    bytes: frames::encode(true, &messages, fragment_bytes).into(),
                     fragmented,
                     pieces,
                     ..receive(true, messages, LONG_READ)
@@ -315,6 +311,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
             let job = Send {
                 server,
                 messages: many(Content::Binary, len),
+                deflate: None,
                 tap: tap.clone(),
             };
             add(&format!("send {masking} binary"), size(len), Job::Send(job));
@@ -323,9 +320,28 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
             let job = Send {
                 server,
                 messages: many(Content::Mixed, len),
+                deflate: None,
                 tap: tap.clone(),
             };
             add(&format!("send {masking} utf8"), size(len), Job::Send(job));
+        }
+    }
+    for (context, name) in Context::ALL {
+        for len in [256, 4 << 10, 64 << 10] {
+            let received = receive_compressed(deflate::messages(len, deflate::RECEIVED_BYTES), context);
+            let group = format!("receive deflate context {name}");
+            add(&group, size(len), Job::Receive(received));
+            let sent = Send {
+                server: true,
+                messages: deflate::messages(len, deflate::SENT_BYTES),
+                deflate: Some(context),
+                tap: tap.clone(),
+            };
+            add(
+                &format!("send deflate context {name}"),
+                size(len),
+                Job::Send(sent),
+            );
         }
     }
     for len in [1 << 10, 16 << 10] {

@@ -1,6 +1,7 @@
 //! Straight-line loops, one for each job, with everything that has to be done for it and nothing else: headers checked,
 //! text validated; no control frames, no limits, no errors but a panic, no API.
 
+mod deflate;
 mod kernel;
 mod receive;
 mod rest;
@@ -66,9 +67,15 @@ fn chosen<L: Loop + 'static>(job: L) -> Entry {
 
 pub fn ideal(job: &Job) -> Entry {
     match job {
-        Job::Receive(job) if job.fragmented || job.pieces => chosen(receive::Parts::new(job)),
-        Job::Receive(job) => chosen(receive::Whole::new(job)),
-        Job::Send(job) => chosen(send::Frames::new(job)),
+        Job::Receive(job) => match job.deflate {
+            Some(context) => chosen(deflate::Receive::new(job, context)),
+            None if job.fragmented || job.pieces => chosen(receive::Parts::new(job)),
+            None => chosen(receive::Whole::new(job)),
+        },
+        Job::Send(job) => match job.deflate {
+            Some(context) => chosen(deflate::Send::new(job, context)),
+            None => chosen(send::Frames::new(job)),
+        },
         Job::Mask(len) => chosen(rest::Mask(Aligned::new(&vec![0; *len]))),
         Job::Validate(text) => chosen(rest::Text::new(text, false)),
         Job::UnmaskText(text) => chosen(rest::Text::new(text, true)),
@@ -79,6 +86,7 @@ pub fn ideal(job: &Job) -> Entry {
 /// Less than any contender has to do: a copy of the bytes as they are read, masked if they are, in one pass.
 pub fn copy(job: &Job) -> Entry {
     match job {
+        _ if job.deflate().is_some() => Err("copies what is not compressed"),
         Job::Receive(job) => chosen(Copy::new(job)),
         _ => Err("there is nothing to read"),
     }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
 
-use super::{HYPER, NO_PIECES, NOT_ALONE, PIECES_UNCHECKED, connection, rounds};
+use super::{HYPER, NO_DEFLATE, NO_PIECES, NOT_ALONE, PIECES_UNCHECKED, connection, rounds};
 use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
@@ -20,6 +20,7 @@ fn socket(wire: Wire, server: bool) -> WebSocket<Wire> {
 pub fn enter(job: &Job) -> Entry {
     let messages = job.messages();
     match job {
+        _ if job.deflate().is_some() => Err(NO_DEFLATE),
         Job::Receive(job) if job.pieces && job.is_text() => Err(PIECES_UNCHECKED),
         Job::Receive(job) if job.pieces && !job.fragmented => Err(NO_PIECES),
         Job::Receive(job) if job.pieces => {

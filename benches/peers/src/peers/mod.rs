@@ -26,6 +26,7 @@ pub const IDEAL: &str = "ideal";
 pub const NOT_ALONE: &str = "has no such function of its own";
 const NO_PIECES: &str = "shows whole messages only";
 const PIECES_UNCHECKED: &str = "does not validate text that it shows in pieces";
+const NO_DEFLATE: &str = "has no permessage-deflate";
 const HYPER: &str = "reads no head of a request: hyper does, or an HTTP server";
 
 type Enter = fn(&Job) -> Entry;
@@ -45,12 +46,12 @@ pub const ALL: [(&str, Enter); 15] = [
     ("websocket-sans-io", websocket_sans_io::enter),
     ("wtx", wtx::enter),
     ("simdutf8", reference::simdutf8),
-    ("XOR, then simdutf8", reference::xor_simdutf8),
+    ("XOR then simdutf8", reference::xor_simdutf8),
 ];
 
 /// Whether this is a bound, or a function alone, and not a WebSocket crate.
 pub fn is_reference(name: &str) -> bool {
-    matches!(name, "copy" | IDEAL | "simdutf8" | "XOR, then simdutf8")
+    matches!(name, "copy" | IDEAL | "simdutf8" | "XOR then simdutf8")
 }
 
 /// Whether this puts messages together and validates text by itself.

@@ -25,6 +25,10 @@ fn socket(wire: Wire, server: bool) -> (Sender<Wire>, Receiver<Wire>) {
 pub fn enter(job: &Job) -> Entry {
     let messages = job.messages();
     match job {
+        // All of a build share one back end of `flate2`, and zlib in C goes before zlib-rs.
+        _ if job.deflate().is_some() => {
+            Err("its permessage-deflate needs zlib in C, which the others would then use too")
+        }
         Job::Receive(job) if job.pieces => Err(NO_PIECES),
         Job::Receive(job) => {
             let (sender, mut receiver) = socket(job.wire(), job.server);

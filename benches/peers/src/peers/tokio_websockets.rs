@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::proto::{Message, Payload};
 use tokio_websockets::{ClientBuilder, ServerBuilder, WebSocketStream};
 
-use super::{NO_PIECES, NOT_ALONE, connection, rounds};
+use super::{NO_DEFLATE, NO_PIECES, NOT_ALONE, connection, rounds};
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
 use crate::workloads::{Job, REQUEST};
@@ -24,6 +24,7 @@ fn socket(wire: Wire, server: bool) -> WebSocketStream<Wire> {
 pub fn enter(job: &Job) -> Entry {
     let messages = job.messages();
     match job {
+        _ if job.deflate().is_some() => Err(NO_DEFLATE),
         Job::Receive(job) if job.pieces => Err(NO_PIECES),
         Job::Receive(job) => {
             let mut socket = socket(job.wire(), job.server);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tungstenite::protocol::Role;
 use tungstenite::{Bytes, Message, Utf8Bytes, WebSocket};
 
-use super::{NO_PIECES, NOT_ALONE, connection, rounds};
+use super::{NO_DEFLATE, NO_PIECES, NOT_ALONE, connection, rounds};
 use crate::contender::Entry;
 use crate::wire::Wire;
 use crate::workloads::{Job, REQUEST};
@@ -15,6 +15,7 @@ const INLINE: usize = size_of::<WebSocket<Wire>>() - size_of::<Wire>();
 pub fn enter(job: &Job) -> Entry {
     let messages = job.messages();
     match job {
+        _ if job.deflate().is_some() => Err(NO_DEFLATE),
         Job::Receive(job) if job.pieces => Err(NO_PIECES),
         Job::Receive(job) => {
             let role = if job.server { Role::Server } else { Role::Client };

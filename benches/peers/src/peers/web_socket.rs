@@ -6,7 +6,7 @@ use std::hint::black_box;
 use tokio::io::BufReader;
 use web_socket::{DataType, Event, MessageType, Stream, WebSocket};
 
-use super::{NO_PIECES, NOT_ALONE, PIECES_UNCHECKED, connection, rounds};
+use super::{NO_DEFLATE, NO_PIECES, NOT_ALONE, PIECES_UNCHECKED, connection, rounds};
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
 use crate::workloads::{Job, Message};
@@ -24,6 +24,7 @@ fn socket<S>(stream: S, server: bool) -> WebSocket<S> {
 pub fn enter(job: &Job) -> Entry {
     let messages = job.messages();
     match job {
+        _ if job.deflate().is_some() => Err(NO_DEFLATE),
         Job::Receive(job) if job.pieces && job.is_text() => Err(PIECES_UNCHECKED),
         Job::Receive(job) if job.pieces && !job.fragmented => Err(NO_PIECES),
         Job::Receive(job) if job.fragmented && !job.pieces => Err("does not put fragments together"),

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use ws_proto::deflate::Pool;
 use ws_proto::handshake::{Accept, HeadLimits, Server};
 use ws_proto::mask::MaskingKey;
 use ws_proto::utf8::Validator;
@@ -12,6 +13,7 @@ use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Rol
 use super::{FLUSH_BYTES, connection, rounds};
 use crate::aligned::Aligned;
 use crate::contender::Entry;
+use crate::deflate::Context;
 use crate::wire::Wire;
 use crate::workloads::{Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
 
@@ -79,14 +81,33 @@ pub fn enter(job: &Job) -> Entry {
     }
 }
 
+fn config(deflate: Option<Context>) -> Config {
+    let mut config = Config::default();
+    config.deflate = deflate.map(Context::parameters);
+    config
+}
+
+/// Without context, compressors are shared.
+fn outbox(server: bool, deflate: Option<Context>) -> Outbox {
+    let mut outbox = if server {
+        Outbox::new()
+    } else {
+        Outbox::client([7; 16])
+    };
+    if deflate == Some(Context::None) {
+        outbox.set_pool(Pool::default());
+    }
+    outbox
+}
+
 /// The readiness loop: one buffer for all connections of a thread.
 fn receive(job: &Receive) -> Entry {
     let (mut wire, messages, pieces) = (job.wire(), job.messages.len() as u64, job.pieces);
-    let mut config = Config::default();
+    let mut config = config(job.deflate);
     config.pieces = pieces;
     let role = if job.server { Role::Server } else { Role::Client };
     let mut state = Connection::new(role, &config);
-    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+    let (mut inbox, mut outbox) = (Inbox::new(), outbox(true, job.deflate));
     let mut buffer = vec![0; job.read_bytes];
     connection(CONNECTION_BYTES, buffer.len(), move |seen| {
         let last = seen.messages + messages;
@@ -114,12 +135,9 @@ fn receive(job: &Receive) -> Entry {
 
 fn send(job: &Send) -> Entry {
     let mut wire = job.wire();
-    let (role, mut outbox) = if job.server {
-        (Role::Server, Outbox::new())
-    } else {
-        (Role::Client, Outbox::client([7; 16]))
-    };
-    let mut state = Connection::new(role, &Config::default());
+    let role = if job.server { Role::Server } else { Role::Client };
+    let mut outbox = outbox(job.server, job.deflate);
+    let mut state = Connection::new(role, &config(job.deflate));
     let mut messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
     rounds(move |seen| {
         for message in &mut messages {

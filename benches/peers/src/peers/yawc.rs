@@ -1,21 +1,26 @@
 //! yawc, without a runtime, with `simdutf8`.
 
 use futures_util::SinkExt;
-use yawc::{Frame, OpCode, Options, Role, WebSocket};
+use yawc::{CompressionLevel, Frame, OpCode, Options, Role, WebSocket};
 
 use super::{HYPER, LIMIT_BYTES, NO_PIECES, NOT_ALONE, PIECES_UNCHECKED, connection, rounds};
 use crate::contender::Entry;
+use crate::deflate::{Context, LEVEL};
 use crate::wire::{Wire, now};
 use crate::workloads::Job;
 
 const INLINE: usize = size_of::<WebSocket<Wire>>() - size_of::<Wire>();
 
-fn socket(wire: Wire, server: bool) -> WebSocket<Wire> {
+fn socket(wire: Wire, server: bool, deflate: Option<Context>) -> WebSocket<Wire> {
     let role = if server { Role::Server } else { Role::Client };
-    let options = Options::default()
+    let mut options = Options::default()
         .with_limits(LIMIT_BYTES, LIMIT_BYTES)
         .with_utf8();
-    WebSocket::from_stream(wire, role, options).expect("no extensions")
+    if deflate.is_some() {
+        options = options.with_compression_level(CompressionLevel::new(LEVEL.into()));
+    }
+    let extensions = deflate.map(|context| context.parameters().answer().to_string());
+    WebSocket::from_stream_with_extensions(wire, role, extensions.as_deref(), options).expect("extensions")
 }
 
 pub fn enter(job: &Job) -> Entry {
@@ -24,7 +29,7 @@ pub fn enter(job: &Job) -> Entry {
         Job::Receive(job) if job.pieces && job.is_text() => Err(PIECES_UNCHECKED),
         Job::Receive(job) if job.pieces && !job.fragmented => Err(NO_PIECES),
         Job::Receive(job) if job.pieces => {
-            let mut socket = socket(job.wire(), job.server).into_streaming();
+            let mut socket = socket(job.wire(), job.server, job.deflate).into_streaming();
             rounds(move |seen| {
                 loop {
                     let frame = now(socket.next_frame()).expect("a frame");
@@ -36,7 +41,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Receive(job) => {
-            let mut socket = socket(job.wire(), job.server);
+            let mut socket = socket(job.wire(), job.server, job.deflate);
             connection(INLINE, 0, move |seen| {
                 for _ in 0..messages {
                     let frame = now(socket.next_frame()).expect("a message");
@@ -45,7 +50,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Send(job) => {
-            let mut socket = socket(job.wire(), job.server);
+            let mut socket = socket(job.wire(), job.server, job.deflate);
             let messages = job.messages.iter().map(|message| {
                 let payload = tungstenite::Bytes::copy_from_slice(&message.payload);
                 (message.text, payload)
