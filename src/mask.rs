@@ -272,7 +272,8 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
 }
 
-/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written.
+/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written. The last ones first: they are what is in
+/// the L1 cache still, if so much was just read that not all of it is.
 #[inline(always)]
 fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let len = to.len();
@@ -286,7 +287,7 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let block_key = block_key.as_flattened();
     let (from, _) = from[start..].as_chunks::<BLOCK_BYTES>();
     let (blocks, _) = to[start..].as_chunks_mut::<BLOCK_BYTES>();
-    for (from, to) in from.iter().zip(blocks) {
+    for (from, to) in from.iter().zip(blocks).rev() {
         for i in 0..BLOCK_BYTES {
             to[i] = from[i] ^ block_key[i];
         }
