@@ -119,6 +119,10 @@ impl Connection {
                 cursor.discard();
                 break;
             }
+            if cursor.gathered > 0 {
+                cursor.found = self.gathered_data(cursor, inbox)?;
+                continue;
+            }
             let start = cursor.start;
             let room = self.room();
             let end = self.end_of_piece(cursor, inbox);
