@@ -327,12 +327,16 @@ macro_rules! on_each_level {
             fn avx2$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
                 $blocks$(::<$flag>)?($($value),*)
             }
+            #[inline(never)]
+            fn baseline$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
+                $blocks$(::<$flag>)?($($value),*)
+            }
             match cpu.level() {
                 // SAFETY: the processor has the level's instructions, by `Cpu`.
                 Level::Avx512 => unsafe { avx512$(::<$flag>)?($($value),*) },
                 // SAFETY: the processor has the level's instructions, by `Cpu`.
                 Level::Avx2 => unsafe { avx2$(::<$flag>)?($($value),*) },
-                Level::Ssse3 | Level::Baseline => $blocks$(::<$flag>)?($($value),*),
+                Level::Ssse3 | Level::Baseline => baseline$(::<$flag>)?($($value),*),
             }
         }
 

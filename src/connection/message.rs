@@ -156,16 +156,21 @@ fn lend_piece(
 
 /// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its
 /// octets prove that.
-#[inline]
+#[inline(always)]
 pub(super) fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
     let key = key.unwrap_or_default(); // zero changes nothing
     if !text {
         key.apply(payload);
         return Ok(());
     }
+    unmask_text(key, payload)
+}
+
+#[inline(never)]
+fn unmask_text(key: MaskingKey, text: &mut [u8]) -> Result<(), usize> {
     let mut validator = Validator::new();
-    let validated = validator.unmask(key, payload);
-    outcome(validated, &validator, payload)
+    let validated = validator.unmask(key, text);
+    outcome(validated, &validator, text)
 }
 
 /// Validates a text that is whole. If it is none: how many of its octets prove that.

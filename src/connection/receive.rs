@@ -54,6 +54,25 @@ impl Connection {
         match self.take_short_message::<MASKED>(bytes, cursor) {
             Some(true) => true,
             Some(false) => self.check_short_text(bytes, cursor, inbox, outbox),
+            None => self.advance_whole::<MASKED>(bytes, cursor, inbox, outbox),
+        }
+    }
+
+    /// [`advance`](Self::advance) for a message that is not short and yet all there. Apart, since the rest would have it save registers.
+    #[inline(never)]
+    fn advance_whole<const MASKED: bool>(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> bool {
+        match self.take_whole_message::<MASKED>(bytes, cursor) {
+            Some(Ok(())) => true,
+            Some(Err(fault)) => {
+                self.fail_at(fault, cursor, inbox, outbox);
+                false
+            }
             None => self.advance_on(bytes, cursor, inbox, outbox),
         }
     }
@@ -70,16 +89,7 @@ impl Connection {
         cursor.found = Found::Nothing;
         cursor.goes_on = false;
         cursor.extended = None;
-        let whole = match self.short_way {
-            Some(_) => self.take_whole_message(bytes, cursor),
-            None => None,
-        };
-        let found = match whole {
-            Some(Ok(())) => return true,
-            Some(fault) => fault,
-            None => self.find(bytes, cursor, inbox, outbox),
-        };
-        if let Err(fault) = found {
+        if let Err(fault) = self.find(bytes, cursor, inbox, outbox) {
             self.fail_at(fault, cursor, inbox, outbox);
             return false;
         }

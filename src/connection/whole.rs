@@ -66,26 +66,25 @@ impl Connection {
     }
 
     /// [`take_short_message`](Self::take_short_message) for lengths of 16 bits.
-    pub(super) fn take_whole_message(
+    #[inline]
+    pub(super) fn take_whole_message<const MASKED: bool>(
         &mut self,
         bytes: &mut [u8],
         cursor: &mut Cursor,
     ) -> Option<Result<(), Fault>> {
         let start = cursor.start;
         let rest = bytes.get_mut(start..cursor.stop())?;
-        let WholeMessage { text, payload, key } = WholeMessage::recognise::<true>(!self.masks(), rest)?;
+        let WholeMessage { text, payload, key } = WholeMessage::recognise::<true>(MASKED, rest)?;
         let range = start + payload.start..start + payload.end;
         let payload = rest.get_mut(payload)?;
         let len = payload.len() as u64;
         if len > self.max_message_bytes || len > self.decoder.max_frame_bytes() {
             return None;
         }
-        if let Err(at) = unmask_whole(text, key, payload) {
-            return Some(Err((Violation::InvalidUtf8, range.start + at)));
-        }
         self.count_frame(len);
-        cursor.take_message(text, range);
-        Some(Ok(()))
+        cursor.take_message(text, range.clone());
+        let unmasked = unmask_whole(text, key, payload);
+        Some(unmasked.map_err(|at| (Violation::InvalidUtf8, range.start + at)))
     }
 
     /// To be called when something may have changed that the short way depends on, which it does not look at itself.
