@@ -8,7 +8,7 @@ use crate::error::Violation;
 use crate::inbox::Inbox;
 use crate::input::{Cursor, Found, Place};
 use crate::mask::MaskingKey;
-use crate::utf8::{InvalidUtf8, Validator};
+use crate::utf8::{self, InvalidUtf8, Validator};
 
 /// Length in bytes of a buffer that stays in the L1 cache.
 const CACHED_BYTES: usize = 16 << 10;
@@ -168,9 +168,11 @@ pub(super) fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u
 
 #[inline(never)]
 fn unmask_text(key: MaskingKey, text: &mut [u8]) -> Result<(), usize> {
-    let mut validator = Validator::new();
-    let validated = validator.unmask(key, text);
-    outcome(validated, &validator, text)
+    if utf8::unmask_whole(key, text) {
+        Ok(())
+    } else {
+        check_whole(text)
+    }
 }
 
 /// Validates a text that is whole. If it is none: how many of its octets prove that.
