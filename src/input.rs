@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
-use crate::connection::MessageKind;
+use crate::connection::{Connection, MessageKind};
 use crate::error::Violation;
 use crate::frame::Rsv;
 use crate::inbox::Inbox;
@@ -199,6 +199,10 @@ pub(crate) struct Cursor {
     limit: usize,
     /// Where the bytes to look at end: at `end` or `limit`.
     pub(crate) stop: usize,
+    /// Bytes before those that were read straight to the inbox's memory, and are not used up.
+    pub(crate) gathered: usize,
+    /// How many may be read there now.
+    gather_space: usize,
     pub(crate) found: Found,
     /// Whether the message goes on behind the piece of it that was found.
     pub(crate) goes_on: bool,
@@ -212,6 +216,7 @@ impl Cursor {
 
     /// Discards all bytes, those beyond the limit too.
     pub(crate) fn discard(&mut self) {
+        self.gathered = 0;
         self.start = self.end;
         self.limit = self.limit.max(self.end);
         self.update_stop();
@@ -306,6 +311,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             end,
             limit: usize::MAX,
             stop: end,
+            gathered: 0,
+            gather_space: 0,
             found: Found::Nothing,
             goes_on: false,
         };
@@ -382,12 +389,13 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
 
     /// How many of the bytes given are not used up.
     pub fn remaining(&self) -> usize {
-        self.cursor.end - self.cursor.start
+        self.cursor.gathered + self.cursor.end - self.cursor.start
     }
 
     /// Lets `Connection::receive` look at `n` bytes more and then say that there is no event, so that one connection
     /// with much to say does not keep the others waiting. [`remaining`](Self::remaining) tells whether more is left; the
-    /// next `limit` lets it go on. [`space`](Self::space) ends the limit.
+    /// next `limit` lets it go on. [`space`](Self::space) ends the limit. What was read straight to the inbox
+    /// ([`spaces`](Self::spaces)) does not count.
     ///
     /// A message that lies across it is gathered in the inbox, as one that straddles two reads is.
     pub fn limit(&mut self, n: usize) {
@@ -406,6 +414,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         let cursor = &mut self.cursor;
         cursor.found = Found::Nothing;
         cursor.limit = usize::MAX;
+        cursor.gather_space = 0;
         if cursor.start > 0 {
             self.buffer.bytes_mut().copy_within(cursor.start..cursor.end, 0);
             cursor.end -= cursor.start;
@@ -415,17 +424,78 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         &mut self.buffer.bytes_mut()[cursor.end..]
     }
 
-    /// Says that the first `n` bytes of [`space`](Self::space) have been read into. More than there are
-    /// counts as all.
+    /// Free space in two places, to be filled one after the other by a vectored read: what comes next of a message that is being
+    /// gathered in the inbox goes straight there, and what follows to the [`space`](Self::space) of the buffer. This saves
+    /// long messages the way through the buffer.
+    ///
+    /// The first place ends with the frame, or sooner, since the inbox grows with what was received. It is empty if no message is being
+    /// gathered, while bytes that came before are not used up, and where it would gain nothing: for less than 4 KiB of a frame,
+    /// and for masked binary data with a buffer of at most 16 KiB, which are unmasked in the pass that copies them. It
+    /// may be filled alone, by a read that knows one place only; to fill the buffer alone, ask for its [`space`](Self::space).
+    ///
+    /// Of a [`Violation`](crate::Violation) in what went to the inbox, [`consumed`](Self::consumed) does not tell the place.
+    ///
+    /// ```
+    /// # use std::io::{self, IoSliceMut, Read};
+    /// use ws_proto::{Connection, Inbox, Input};
+    ///
+    /// fn read<'a>(
+    ///     socket: &mut impl Read,
+    ///     buffer: &'a mut [u8],
+    ///     connection: &Connection,
+    ///     inbox: &'a mut Inbox,
+    /// ) -> io::Result<Input<&'a mut [u8], &'a mut Inbox>> {
+    ///     let mut input = Input::with_space(buffer, inbox);
+    ///     let n = socket.read_vectored(&mut input.spaces(connection).map(IoSliceMut::new))?;
+    ///     input.filled(n);
+    ///     Ok(input) // to be received from, as ever
+    /// }
+    /// # use ws_proto::{Config, Event, Outbox, Role};
+    /// # let mut connection = Connection::new(Role::Client, &Config::default());
+    /// # let (mut buffer, mut inbox, mut outbox) = ([0; 5], Inbox::new(), Outbox::client([7; 16]));
+    /// # let stream = [b"\x81\x7e\x20\0", &b"text"[..].repeat(2048)[..]].concat();
+    /// # let mut socket = &stream[..];
+    /// # let mut input = read(&mut socket, &mut buffer, &connection, &mut inbox).unwrap();
+    /// # assert!(!connection.receive(&mut input, &mut outbox).unwrap());
+    /// # let mut input = read(&mut socket, &mut buffer, &connection, &mut inbox).unwrap();
+    /// # assert_eq!(input.remaining(), 4096 + 5);
+    /// # while !connection.receive(&mut input, &mut outbox).unwrap() {
+    /// #     drop(input);
+    /// #     input = read(&mut socket, &mut buffer, &connection, &mut inbox).unwrap();
+    /// # }
+    /// # assert!(matches!(input.event(), Event::Text(text) if text == "text".repeat(2048)));
+    /// ```
+    pub fn spaces(&mut self, connection: &Connection) -> [&mut [u8]; 2] {
+        let buffer_bytes = self.space().len();
+        let gatherable = if self.remaining() > 0 || connection.copies_freely(buffer_bytes) {
+            0
+        } else {
+            connection.gatherable()
+        };
+        let inbox = self.inbox.inbox_mut().space(gatherable);
+        self.cursor.gather_space = inbox.len();
+        let buffer = &mut self.buffer.bytes_mut()[self.cursor.end..];
+        [inbox, buffer]
+    }
+
+    /// Says that the first `n` bytes of [`space`](Self::space) or [`spaces`](Self::spaces) have been read into. More than there
+    /// are counts as all.
     pub fn filled(&mut self, n: usize) {
-        self.cursor.end += n.min(self.buffer.bytes().len() - self.cursor.end);
-        self.cursor.update_stop();
+        let cursor = &mut self.cursor;
+        let gathered = n.min(cursor.gather_space);
+        cursor.gathered += gathered;
+        cursor.gather_space -= gathered;
+        cursor.end += (n - gathered).min(self.buffer.bytes().len() - cursor.end);
+        cursor.update_stop();
     }
 
     /// Gives the inbox's heap memory back if nothing is kept there; the event found last is gone.
     pub fn release(&mut self) {
         self.cursor.found = Found::Nothing;
-        self.inbox.inbox_mut().release();
+        self.cursor.gather_space = 0;
+        if self.cursor.gathered == 0 {
+            self.inbox.inbox_mut().release();
+        }
     }
 
     /// Gives the parts back. Bytes that are not [consumed](Self::consumed) yet are lost unless they are kept.
@@ -469,7 +539,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             None => self.inbox().text(),
         };
         // SAFETY: in the buffer, `receive` validated exactly this range when it set `found`; since then
-        // only `space` and `parts` gave out the buffer's bytes to change, and both ended `found`. The
+        // only `space`, `spaces` and `parts` gave out the buffer's bytes to change, and all ended `found`. The
         // buffer is one of the types in `buffer.rs`, which change for nobody else. In the inbox, every byte of a
         // `Content::Text` message went through the validator, and `message` leaves out the octets of a character that
         // is not complete.

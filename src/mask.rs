@@ -284,7 +284,8 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
 }
 
-/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written.
+/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written. The last ones first: they are what is in
+/// the L1 cache still, if so much was just read that not all of it is.
 #[inline(always)]
 fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let len = to.len();
@@ -298,7 +299,7 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let block_key = block_key.as_flattened();
     let (from, _) = from[start..].as_chunks::<BLOCK_BYTES>();
     let (blocks, _) = to[start..].as_chunks_mut::<BLOCK_BYTES>();
-    for (from, to) in from.iter().zip(blocks) {
+    for (from, to) in from.iter().zip(blocks).rev() {
         for i in 0..BLOCK_BYTES {
             to[i] = from[i] ^ block_key[i];
         }
@@ -338,12 +339,16 @@ macro_rules! on_each_level {
             fn avx2$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
                 $blocks$(::<$flag>)?($($value),*)
             }
+            #[inline(never)]
+            fn baseline$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
+                $blocks$(::<$flag>)?($($value),*)
+            }
             match cpu.level() {
                 // SAFETY: the processor has the level's instructions, by `Cpu`.
                 Level::Avx512 => unsafe { avx512$(::<$flag>)?($($value),*) },
                 // SAFETY: the processor has the level's instructions, by `Cpu`.
                 Level::Avx2 => unsafe { avx2$(::<$flag>)?($($value),*) },
-                Level::Ssse3 | Level::Baseline => $blocks$(::<$flag>)?($($value),*),
+                Level::Ssse3 | Level::Baseline => baseline$(::<$flag>)?($($value),*),
             }
         }
 

@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use ws_proto::handshake::{AnswerError, HeadLimits, Received, Server};
 use ws_proto::{
-    Close, CloseCode, Connection, Deadlines, Inbox, Outbox, Role, State, Status, Timeout, Transport,
+    Close, CloseCode, Connection, Deadlines, Inbox, Input, Outbox, Role, State, Status, Timeout, Transport,
 };
 
 use crate::http::{self, Answer};
@@ -166,13 +166,13 @@ impl Peer {
                 return Ok(Next::Yield(self.interest()));
             }
             reads += 1;
-            match self.stream.read(&mut shared.buffer) {
+            match self.read(token, shared) {
                 // Our last bytes may still find a reader.
                 Ok(0) if self.is_closing() && !self.outbox.is_empty() => {
                     return Ok(Next::Wait(Interest::WRITABLE));
                 }
                 Ok(0) => return Ok(Next::Close),
-                Ok(n) => self.receive(n, token, shared)?,
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return Ok(Next::Wait(self.interest()));
                 }
@@ -206,15 +206,18 @@ impl Peer {
 
     /// Goes on with what was read before the last pause, if anything.
     fn look_at_rest(&mut self, token: Token, shared: &mut Shared) -> io::Result<bool> {
-        let mut rest = self
+        let rest = self
             .pace
             .as_mut()
             .map(|pace| pace.take_rest())
             .unwrap_or_default();
-        if !rest.is_empty() {
-            self.messages(&mut rest, token, shared)?;
+        if rest.is_empty() {
+            return Ok(false);
         }
-        Ok(!rest.is_empty())
+        let mut input = Input::new(rest.into_boxed_slice(), mem::take(&mut self.inbox));
+        let done = self.messages(&mut input, token, shared);
+        self.put_back(input);
+        done.map(|()| true)
     }
 
     /// Does what is due, now that all that came has been looked at.
@@ -268,22 +271,17 @@ impl Peer {
         }
     }
 
-    /// The first `n` bytes of the buffer have been read.
-    fn receive(&mut self, n: usize, token: Token, shared: &mut Shared) -> io::Result<()> {
-        self.deadlines.received(shared.now);
-        match &self.phase {
-            Phase::Opening(_) => self.open(n, token, shared).map_err(io::Error::other),
-            Phase::Responding => Ok(()),
-            Phase::Open(_) => {
-                if let Some(tap) = &mut self.tap {
-                    tap.incoming(&shared.buffer[..n]);
-                }
-                let mut buffer = mem::take(&mut shared.buffer);
-                let done = self.messages(&mut buffer[..n], token, shared);
-                shared.buffer = buffer;
-                done
-            }
+    /// Reads once, and looks at what came: how many bytes.
+    fn read(&mut self, token: Token, shared: &mut Shared) -> io::Result<usize> {
+        if let Phase::Open(_) = self.phase {
+            return self.read_messages(token, shared);
         }
+        let n = self.stream.read(&mut shared.buffer)?;
+        if n > 0 {
+            self.deadlines.received(shared.now);
+            self.open(n, token, shared).map_err(io::Error::other)?;
+        }
+        Ok(n)
     }
 
     /// The opening handshake. Nothing can follow it in the same read: a client waits for the answer.

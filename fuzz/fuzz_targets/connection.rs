@@ -9,13 +9,28 @@ use ws_proto_fuzz::Case;
 
 fuzz_target!(|data: &[u8]| {
     let Some(case) = Case::new(data) else { return };
-    let whole = case.assert_equal_however_cut(|reads| run(&case, reads, false));
-    let in_pieces = case.assert_equal_however_cut(|reads| run(&case, reads, true));
+    let whole = case.assert_equal_however_cut(|reads| run(&case, reads, Way::Whole));
+    let in_pieces = case.assert_equal_however_cut(|reads| run(&case, reads, Way::InPieces));
     assert_eq!(whole, in_pieces, "whole and in pieces");
+    let gathered = case.assert_equal_however_cut(|reads| run(&case, reads, Way::Gathered).without_place());
+    assert_eq!(
+        whole.without_place(),
+        gathered,
+        "read to the buffer and straight to the inbox"
+    );
 });
 
 /// Two frames that the connection sends by itself: a Pong of 125 bytes and a Close, both masked.
 const MOST_QUEUED_BYTES: usize = 131 + 8;
+
+/// How messages come.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Whole,
+    InPieces,
+    /// Whole, and read straight to where they are gathered, if they are long.
+    Gathered,
+}
 
 #[derive(Debug, PartialEq)]
 struct Outcome {
@@ -27,7 +42,16 @@ struct Outcome {
     sent: Vec<(Opcode, Vec<u8>)>,
 }
 
-fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> Outcome {
+impl Outcome {
+    /// Without the place of the violation, which is not told of what was read straight to the inbox.
+    fn without_place(mut self) -> Self {
+        self.violation = self.violation.map(|(violation, _)| (violation, 0));
+        self
+    }
+}
+
+fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
+    let pieces = way == Way::InPieces;
     let role = if case.option(0) {
         Role::Client
     } else {
@@ -55,7 +79,12 @@ fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> Outcome {
     let mut before = 0;
     for read in reads {
         let mut bytes = read.to_vec();
-        let mut input = Input::new(&mut bytes[..], &mut inbox);
+        let mut input = Input::with_space(&mut bytes[..], &mut inbox);
+        match way {
+            Way::Gathered => fill(&mut input.spaces(&connection), read),
+            Way::Whole | Way::InPieces => input.space().copy_from_slice(read),
+        }
+        input.filled(read.len());
         let mut calls_left = read.len() + 3;
         loop {
             assert!(calls_left > 0, "called without end");
@@ -73,7 +102,10 @@ fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> Outcome {
                         events.push((opcode, std::mem::take(&mut message)));
                     }
                 }
-                Ok(false) => break assert_eq!(input.consumed(), read.len()),
+                Ok(false) => {
+                    assert!(way == Way::Gathered || input.consumed() == read.len());
+                    break assert_eq!(input.remaining(), 0);
+                }
                 Err(new) => {
                     assert_eq!(violation, None, "reported once");
                     violation = Some((new, before + input.consumed()));
@@ -89,6 +121,15 @@ fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> Outcome {
         status: connection.status(),
         reason: inbox.close_reason().into(),
         sent: sent(role, &mut outbox),
+    }
+}
+
+/// As a vectored read.
+fn fill(spaces: &mut [&mut [u8]], mut read: &[u8]) {
+    for space in spaces {
+        let (part, rest) = read.split_at(space.len().min(read.len()));
+        space[..part.len()].copy_from_slice(part);
+        read = rest;
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::options::Options;
-use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, Side};
+use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, ShortWay, Side};
 use crate::Role;
 use crate::bytes::{Reader, Writer};
 use crate::error::SendError;
@@ -196,7 +196,7 @@ impl Connection {
             clean: from.flag()?,
             options: Options::from_bits(from.take::<1>()[0])?,
             window_bits: from.take::<1>()[0],
-            short_way: super::whole::ShortWay::Closed, // until the first event
+            short_way: ShortWay::Closed, // until the first event
         };
         let [control_len] = from.take();
         connection.max_message_bytes.checked_sub(connection.received)?;

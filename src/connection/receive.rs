@@ -2,7 +2,6 @@
 
 use super::message::{Fault, Piece};
 use super::options::Options;
-use super::whole::ShortWay;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
@@ -61,17 +60,7 @@ impl Connection {
         inbox.settle();
         cursor.found = Found::Nothing;
         cursor.goes_on = false;
-        let whole = if self.short_way != ShortWay::Closed {
-            self.take_whole_message(bytes, cursor)
-        } else {
-            None
-        };
-        let found = match whole {
-            Some(Ok(())) => return true,
-            Some(fault) => fault,
-            None => self.find(bytes, cursor, inbox, outbox),
-        };
-        if let Err(fault) = found {
+        if let Err(fault) = self.find(bytes, cursor, inbox, outbox) {
             self.fail_at(fault, cursor, inbox, outbox);
             return false;
         }
@@ -112,6 +101,10 @@ impl Connection {
             if !self.is_receiving() {
                 cursor.discard();
                 break;
+            }
+            if cursor.gathered > 0 {
+                cursor.found = self.gathered_data(cursor, inbox)?;
+                continue;
             }
             let start = cursor.start;
             let room = self.room();

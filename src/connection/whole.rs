@@ -2,18 +2,14 @@
 
 use core::ops::Range;
 
-use super::message::{Fault, unmask_whole};
 use super::{Connection, MessageKind};
 use crate::Role;
 use crate::cpu::{Cpu, Level};
-use crate::error::Violation;
 use crate::frame::{MAX_CONTROL_BYTES, WholeMessage};
-use crate::input::Cursor;
 use crate::mask::MaskingKey;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 use crate::utf8::kernel;
 
-/// The short way for messages of at most 125 bytes: whether it is open, and for whom.
+/// The short way for messages with lengths of 7 and 16 bits: whether it is open, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShortWay {
     Closed,
@@ -37,7 +33,7 @@ pub(super) struct ShortMessage {
 type Take = unsafe fn(&mut Connection, &mut [u8]) -> Option<ShortMessage>;
 
 impl ShortWay {
-    /// What to call for each, and how long the headers are.
+    /// What to call for each, and how long the headers are, with lengths of 7 bits.
     #[allow(clippy::type_complexity)]
     const WAYS: &[(Take, usize)] = &[
         (|_, _| None, 0),
@@ -70,10 +66,10 @@ impl Connection {
         let (take, header_len) = ShortWay::WAYS[self.short_way as usize];
         // SAFETY: the processor has the instructions, by `ShortWay::new`.
         let ShortMessage { kind, frame_len } = unsafe { take(self, bytes) }?;
-        Some((kind, header_len..frame_len))
+        let long = frame_len > header_len + MAX_CONTROL_BYTES;
+        Some((kind, header_len + if long { 2 } else { 0 }..frame_len))
     }
 
-    /// Leaves text that is more than ASCII to others.
     #[inline(never)]
     fn take_short<const MASKED: bool>(&mut self, bytes: &mut [u8]) -> Option<ShortMessage> {
         self.take_short_on(MASKED, bytes, |text, key, payload| {
@@ -98,7 +94,8 @@ impl Connection {
         })
     }
 
-    /// `unmask` unmasks payload data, or leaves it as it is, if it is to be text and not known to be.
+    /// A message of at most 125 bytes. `unmask` unmasks payload data, or leaves it as it is, if it is to be text and not known
+    /// to be.
     #[inline(always)]
     fn take_short_on(
         &mut self,
@@ -106,11 +103,13 @@ impl Connection {
         bytes: &mut [u8],
         unmask: impl FnOnce(bool, MaskingKey, &mut [u8]) -> bool,
     ) -> Option<ShortMessage> {
-        let WholeMessage { text, payload, key } = WholeMessage::recognise_short(masked, bytes)?;
+        let Some(WholeMessage { text, payload, key }) = WholeMessage::recognise_short(masked, bytes) else {
+            return self.take_any(masked, bytes);
+        };
         let frame_len = payload.end;
         let payload = bytes.get_mut(payload)?;
         if !unmask(text, key.unwrap_or_default(), payload) {
-            return None;
+            return self.take_any(masked, bytes);
         }
         self.count_frame(payload.len() as u64);
         let kind = if text {
@@ -121,27 +120,28 @@ impl Connection {
         Some(ShortMessage { kind, frame_len })
     }
 
-    /// [`take_short_message`](Self::take_short_message) for lengths of 16 bits, too, and any text.
-    pub(super) fn take_whole_message(
-        &mut self,
-        bytes: &mut [u8],
-        cursor: &mut Cursor,
-    ) -> Option<Result<(), Fault>> {
-        let start = cursor.start;
-        let rest = bytes.get_mut(start..cursor.stop)?;
-        let WholeMessage { text, payload, key } = WholeMessage::recognise(!self.masks(), rest)?;
-        let range = start + payload.start..start + payload.end;
-        let payload = rest.get_mut(payload)?;
+    /// A message with a length of 7 or 16 bits, and any text. A function of its own, for the registers that it needs.
+    #[inline(never)]
+    fn take_any(&mut self, masked: bool, bytes: &mut [u8]) -> Option<ShortMessage> {
+        let WholeMessage { text, payload, key } = WholeMessage::recognise(masked, bytes)?;
+        let frame_len = payload.end;
+        let payload = bytes.get_mut(payload)?;
         let len = payload.len() as u64;
         if len > self.max_message_bytes || len > self.decoder.max_frame_bytes() {
             return None;
         }
-        if let Err(at) = unmask_whole(text, key, payload) {
-            return Some(Err((Violation::InvalidUtf8, range.start + at)));
-        }
+        let key = key.unwrap_or_default(); // zero changes nothing
+        let kind = if !text {
+            key.apply(payload);
+            MessageKind::Binary
+        } else if kernel::run(Cpu::this(), key, &mut *payload) {
+            MessageKind::Text
+        } else {
+            key.apply(payload); // as it was
+            return None;
+        };
         self.count_frame(len);
-        cursor.take_message(text, range);
-        Some(Ok(()))
+        Some(ShortMessage { kind, frame_len })
     }
 
     /// To be called when something may have changed that the short way depends on, which it does not look at itself.
@@ -159,6 +159,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{Header, Opcode};
     use crate::{Config, Role};
     use alloc::vec::Vec;
 
@@ -178,18 +179,18 @@ mod tests {
     }
 
     fn assert_all_right(payload: &[u8], opcode: u8) {
-        for (role, key, header_len) in [
-            (Role::Server, KEY, 6),
-            (Role::Server, MaskingKey::default(), 6),
-            (Role::Client, MaskingKey::default(), 2),
+        for (role, key) in [
+            (Role::Server, Some(KEY)),
+            (Role::Server, Some(MaskingKey::default())),
+            (Role::Client, None),
         ] {
-            let masked = role == Role::Server;
-            let mut frame = Vec::from([0x80 | opcode, payload.len() as u8 | if masked { 0x80 } else { 0 }]);
-            frame.extend_from_slice(&key.octets()[..header_len - 2]);
-            let mut plain = frame.clone();
-            plain.extend_from_slice(payload);
+            let mut header = Header::new(Opcode::new(opcode), payload.len() as u64);
+            header.key = key;
+            let mut frame = header.encode().to_vec();
+            let header_len = frame.len();
+            let plain = [&frame, payload].concat();
             frame.extend_from_slice(payload);
-            key.apply(&mut frame[header_len..]);
+            key.unwrap_or_default().apply(&mut frame[header_len..]);
             let end = frame.len();
             let (kind, valid) = if opcode == 1 {
                 (MessageKind::Text, core::str::from_utf8(payload).is_ok())
@@ -206,14 +207,13 @@ mod tests {
                             assert_eq!(left, [&plain, behind].concat());
                         }
                         None => {
-                            // Left to the longer way.
-                            assert!(kind == MessageKind::Text && !payload.is_ascii(), "{payload:02x?}");
+                            assert!(!valid, "{payload:02x?}");
                             assert_eq!(left, bytes);
                         }
                     }
                 }
             }
-            for cut in 0..end {
+            for cut in (0..end).step_by(1 + end / 200) {
                 for (found, left) in each_way(role, &frame[..cut]) {
                     assert_eq!((found, &left[..]), (None, &frame[..cut]));
                 }
@@ -233,6 +233,18 @@ mod tests {
             for place in (0..len).step_by(7) {
                 spoilt[place] ^= 0x80;
                 assert_all_right(&spoilt, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn s5_6_lengths_of_16_bits_on_every_way() {
+        let text = "aé世b界 😀".repeat(5000).into_bytes();
+        for len in [126, 127, 128, 129, 200, 1000, 0xffff] {
+            let end = (0..len).rev().find(|&i| core::str::from_utf8(&text[..i]).is_ok());
+            for len in [len, end.unwrap_or_default()] {
+                assert_all_right(&text[..len], 1);
+                assert_all_right(&text[..len], 2);
             }
         }
     }

@@ -361,12 +361,7 @@ impl Decoder {
             };
         }
         let key = masked.then_some(self.key);
-        self.remaining -= len as u64;
-        self.key = self.key.advanced(len as u64);
-        let last = self.remaining == 0;
-        if last {
-            self.state = State::Header;
-        }
+        let last = self.skip_payload(len as u64);
         Step {
             consumed: len,
             part: Part::Payload {
@@ -375,5 +370,23 @@ impl Decoder {
                 last,
             },
         }
+    }
+
+    /// Goes behind some of the payload data that has not come yet; whether the frame ends there.
+    fn skip_payload(&mut self, n: u64) -> bool {
+        self.remaining -= n;
+        self.key = self.key.advanced(n);
+        let last = self.remaining == 0;
+        if last {
+            self.state = State::Header;
+        }
+        last
+    }
+
+    /// [`split`](Self::split) for the next `n` bytes of payload data, of those that [remain](Self::remaining): the key, zero if there
+    /// is none, and whether the frame ends there.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn split_payload(&mut self, n: u64) -> (MaskingKey, bool) {
+        (self.key, self.skip_payload(n))
     }
 }

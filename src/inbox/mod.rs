@@ -211,6 +211,38 @@ impl Inbox {
         Ok(())
     }
 
+    /// Memory for the next bytes of the message, of which so many are to come in their frame: to be written to, and then
+    /// [taken](Self::take_space). None for less than a page, which is copied as fast. What the latest event lent is dropped.
+    pub(crate) fn space(&mut self, declared: u64) -> &mut [u8] {
+        self.settle();
+        let declared_len = usize::try_from(declared).unwrap_or(usize::MAX);
+        if declared_len < PAGE_BYTES {
+            return &mut [];
+        }
+        self.drop_control();
+        if self.bytes.spare().len() < PAGE_BYTES {
+            self.grow(0, declared);
+        }
+        let spare = self.bytes.spare();
+        let len = spare.len().min(declared_len);
+        &mut spare[..len]
+    }
+
+    /// Adds the first `n` bytes of [`space`](Self::space) to the message, unmasking them where they are and validating text.
+    pub(crate) fn take_space(&mut self, n: usize, key: MaskingKey) -> Result<(), InvalidUtf8> {
+        let Some(bytes) = self.bytes.spare().get_mut(..n) else {
+            return Ok(()); // whoever mixes connections up may have filled it
+        };
+        if self.content != Content::Text {
+            key.apply(bytes);
+        } else if let Err(error) = self.validator.unmask(key, bytes) {
+            self.begin(false); // no connection is to go on with what is no text
+            return Err(error);
+        }
+        self.bytes.add_spare(n);
+        Ok(())
+    }
+
     /// Unmasks the next bytes of a text that is lent in pieces, where they are, and validates them. The beginning of a
     /// character at their end is kept: how many octets that is.
     pub(crate) fn unmask_around(&mut self, key: MaskingKey, text: &mut [u8]) -> Result<usize, InvalidUtf8> {
@@ -331,13 +363,18 @@ impl Inbox {
     }
 
     fn make_room(&mut self, n: usize, declared: u64) {
-        let len = self.bytes.len();
-        if self.bytes.capacity() - len < n {
-            // What is granted ahead for a declaration costs memory at once: no more than came, or a page.
-            let most = (len + n).clamp(PAGE_BYTES, MOST_DECLARED_BYTES);
-            let declared = declared.min(most as u64) as usize;
-            self.bytes
-                .reserve_exact(n + declared.max((len + n) / 8).max(LEAST_SPARE_BYTES));
+        if self.bytes.capacity() - self.bytes.len() < n {
+            self.grow(n, declared);
         }
+    }
+
+    /// Makes room for `n` bytes that came, and some of those that are declared.
+    fn grow(&mut self, n: usize, declared: u64) {
+        let len = self.bytes.len();
+        // What is granted ahead for a declaration costs memory at once: no more than came, or a page.
+        let most = (len + n).clamp(PAGE_BYTES, MOST_DECLARED_BYTES);
+        let declared = declared.min(most as u64) as usize;
+        self.bytes
+            .reserve_exact(n + declared.max((len + n) / 8).max(LEAST_SPARE_BYTES));
     }
 }

@@ -58,6 +58,21 @@ impl Wire {
         n
     }
 
+    /// As a vectored read.
+    #[inline]
+    pub fn read_into_all(&mut self, spaces: &mut [&mut [u8]]) -> usize {
+        CALLS.set((CALLS.get().0 + 1, CALLS.get().1));
+        let n = self.next_len(spaces.iter().map(|space| space.len()).sum());
+        let mut at = self.at;
+        for space in spaces {
+            let part = space.len().min(self.at + n - at);
+            space[..part].copy_from_slice(&self.bytes[at..at + part]);
+            at += part;
+        }
+        self.advance(n);
+        n
+    }
+
     #[inline]
     fn next_len(&self, space: usize) -> usize {
         (self.bytes.len() - self.at).min(self.read_bytes).min(space)

@@ -1,7 +1,8 @@
 //! The receive loop: each message is sent back.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, IoSliceMut, Read};
+use std::mem;
 use std::time::Duration;
 
 use mio::Token;
@@ -11,9 +12,57 @@ use super::{Peer, Phase, write};
 use crate::server::Shared;
 
 impl Peer {
-    /// Bytes of an open connection.
-    pub(super) fn messages(&mut self, bytes: &mut [u8], token: Token, shared: &Shared) -> io::Result<()> {
-        let Err(error) = self.echo(bytes, shared.now) else {
+    /// [`read`](Self::read) from an open connection: what goes on a long message straight to where it is gathered.
+    pub(super) fn read_messages(&mut self, token: Token, shared: &mut Shared) -> io::Result<usize> {
+        let mut input = Input::with_space(mem::take(&mut shared.buffer), mem::take(&mut self.inbox));
+        let read = self.fill(&mut input);
+        let done = match read {
+            Ok(1..) => {
+                self.deadlines.received(shared.now);
+                self.messages(&mut input, token, shared)
+            }
+            _ => Ok(()),
+        };
+        shared.buffer = self.put_back(input);
+        done.and(read)
+    }
+
+    fn fill(&mut self, input: &mut Input<Box<[u8]>>) -> io::Result<usize> {
+        let Phase::Open(connection) = &self.phase else {
+            return Ok(0);
+        };
+        let [inbox, buffer] = input.spaces(connection);
+        let n = self
+            .stream
+            .read_vectored(&mut [IoSliceMut::new(inbox), IoSliceMut::new(buffer)])?;
+        if let Some(tap) = &mut self.tap {
+            let gathered = n.min(inbox.len());
+            tap.incoming(&inbox[..gathered]);
+            tap.incoming(&buffer[..n - gathered]);
+        }
+        input.filled(n);
+        Ok(n)
+    }
+
+    /// Takes the inbox back, and what was not looked at: the buffer.
+    pub(super) fn put_back(&mut self, input: Input<Box<[u8]>>) -> Box<[u8]> {
+        let rest = input.consumed()..input.consumed() + input.remaining();
+        let (buffer, inbox) = input.into_parts();
+        self.inbox = inbox;
+        if let Some(pace) = &mut self.pace {
+            pace.keep(&buffer[rest]);
+        }
+        buffer
+    }
+
+    /// What was read from an open connection.
+    pub(super) fn messages(
+        &mut self,
+        input: &mut Input<Box<[u8]>>,
+        token: Token,
+        shared: &Shared,
+    ) -> io::Result<()> {
+        let Err(error) = self.echo(input, shared.now) else {
             return Ok(());
         };
         // The peer's fault is answered already: `transport` knows how it goes on.
@@ -29,12 +78,15 @@ impl Peer {
     }
 
     /// The receive loop.
-    fn echo(&mut self, bytes: &mut [u8], now: Duration) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn echo(
+        &mut self,
+        input: &mut Input<Box<[u8]>>,
+        now: Duration,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
         let Phase::Open(connection) = &mut self.phase else {
             return Ok(());
         };
-        let mut input = Input::new(bytes, &mut self.inbox);
-        while connection.receive(&mut input, &mut self.outbox)? {
+        while connection.receive(input, &mut self.outbox)? {
             let (sent, plain) = match input.event() {
                 // At most one Pong waits in the outbox: this one goes out before the next Ping is looked at.
                 Event::Ping(_) => {
@@ -61,9 +113,7 @@ impl Peer {
             if let Some(pace) = &mut self.pace
                 && !pace.count(now)
             {
-                let consumed = input.consumed();
-                pace.keep(&input.into_parts().0[consumed..]);
-                break;
+                break; // the rest waits
             }
         }
         Ok(())

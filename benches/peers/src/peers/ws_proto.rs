@@ -112,8 +112,9 @@ fn receive(job: &Receive) -> Entry {
     connection(CONNECTION_BYTES, buffer.len(), move |seen| {
         let last = seen.messages + messages;
         while seen.messages < last {
-            let n = wire.read_into(&mut buffer);
-            let mut input = Input::new(&mut buffer[..n], &mut inbox);
+            let mut input = Input::with_space(&mut buffer[..], &mut inbox);
+            let n = wire.read_into_all(&mut input.spaces(&state));
+            input.filled(n);
             while state.receive(&mut input, &mut outbox).expect("no violation") {
                 let (text, payload) = match input.event() {
                     Event::Text(text) => (true, text.as_bytes()),
