@@ -33,7 +33,11 @@ impl Seed {
         for (part, value) in key.chunks_exact_mut(8).zip([first.get(), second].iter().cycle()) {
             part.copy_from_slice(&value.to_le_bytes());
         }
-        Some(Generator(ChaCha12Rng::from_seed(key)))
+        Some(Generator {
+            cipher: ChaCha12Rng::from_seed(key),
+            keys: [[0; 4]; KEYS],
+            next: KEYS,
+        })
     }
 }
 
@@ -44,19 +48,38 @@ impl fmt::Debug for Seed {
     }
 }
 
-/// Draws keys: 320 bytes of cipher state with the block of keys made in advance.
-pub(crate) struct Generator(ChaCha12Rng);
+/// Masking keys drawn at a time: what ChaCha12 makes at once.
+const KEYS: usize = 64;
+
+/// Draws keys: 320 bytes of cipher state, and the keys at hand, which are taken without a look at that.
+pub(crate) struct Generator {
+    cipher: ChaCha12Rng,
+    /// Those before `next` were taken.
+    keys: [[u8; 4]; KEYS],
+    next: usize,
+}
 
 impl Generator {
-    #[inline]
-    pub(crate) fn masking_key(&mut self) -> MaskingKey {
-        MaskingKey::new(self.0.next_u32().to_le_bytes())
+    /// A fresh masking key, if one is at hand: see [`draw`](Self::draw).
+    #[inline(always)]
+    pub(crate) fn key_at_hand(&mut self) -> Option<MaskingKey> {
+        let key = *self.keys.get(self.next)?;
+        self.next += 1;
+        Some(MaskingKey::new(key))
+    }
+
+    /// Has a masking key at hand.
+    pub(crate) fn draw(&mut self) {
+        if self.next == KEYS {
+            self.cipher.fill_bytes(self.keys.as_flattened_mut());
+            self.next = 0;
+        }
     }
 
     /// The 16 bytes of a Sec-WebSocket-Key (RFC 6455 §4.1), or of a new seed.
     pub(crate) fn nonce(&mut self) -> [u8; 16] {
         let mut nonce = [0; 16];
-        self.0.fill_bytes(&mut nonce);
+        self.cipher.fill_bytes(&mut nonce);
         nonce
     }
 }

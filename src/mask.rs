@@ -63,6 +63,17 @@ impl MaskingKey {
         (self.0 as u64) << 32 | self.0 as u64
     }
 
+    /// [`word`](Self::word) for the octets from `offset` on.
+    #[inline]
+    const fn word_from(self, offset: usize) -> u64 {
+        let bits = 8 * (offset % 8) as u32;
+        if cfg!(target_endian = "little") {
+            self.word().rotate_right(bits)
+        } else {
+            self.word().rotate_left(bits)
+        }
+    }
+
     /// Masks or unmasks in place. A key of zeros, which stands for none inside of this crate, costs nothing.
     #[inline(always)]
     pub fn apply(self, payload: &mut [u8]) {
@@ -103,10 +114,23 @@ impl MaskingKey {
             to.len(),
             "a payload and its masked copy have the same length"
         );
-        if from.len() < LONG_BYTES {
-            return copy_words(self, from, to);
+        self.copy_at_once(from, to);
+    }
+
+    /// [`copy`](Self::copy), with no call for a few octets, of payloads that have the same length.
+    #[inline(always)]
+    pub(crate) fn copy_at_once(self, from: &[u8], to: &mut [u8]) {
+        match from.len() {
+            LONG_BYTES.. => long_copy(self, from, to),
+            16.. => copy_short(self, from, to),
+            8.. => copy_ends::<8>(self, from, to),
+            4.. => copy_ends::<4>(self, from, to),
+            _ => {
+                for ((from, to), key) in from.iter().zip(to).zip(self.octets()) {
+                    *to = from ^ key;
+                }
+            }
         }
-        long_copy(self, from, to);
     }
 }
 
@@ -226,22 +250,37 @@ fn is_ascii<const N: usize>(octets: &[u8; N]) -> bool {
     seen & NOT_ASCII == 0
 }
 
-/// [`MaskingKey::copy`] by 8-byte words, the last one overlapping its neighbour.
+/// [`MaskingKey::copy`] for less than [`LONG_BYTES`], but not for a few.
+#[inline(never)]
+fn copy_short(key: MaskingKey, from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        64.. => copy_ends::<64>(key, from, to),
+        32.. => copy_ends::<32>(key, from, to),
+        _ => copy_ends::<16>(key, from, to),
+    }
+}
+
+/// [`MaskingKey::copy`] for `N` to `2 * N` octets, as [`ends`] goes.
 #[inline(always)]
-fn copy_words(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    let (Some((_, last)), Some((_, last_to))) =
-        (from.split_last_chunk::<8>(), to.split_last_chunk_mut::<8>())
-    else {
-        for ((from, to), key) in from.iter().zip(to).zip(key.octets().iter().cycle()) {
-            *to = from ^ key;
-        }
-        return;
-    };
-    *last_to = xor(last, key.advanced(from.len() as u64));
-    let (from, _) = from.as_chunks::<8>();
-    let (to, _) = to.as_chunks_mut::<8>();
-    for (from, to) in from.iter().zip(to) {
-        *to = xor(from, key);
+fn copy_ends<const N: usize>(key: MaskingKey, from: &[u8], to: &mut [u8]) {
+    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut()) {
+        copy_words(key.word(), from, to);
+    }
+    if let (Some(last), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut()) {
+        copy_words(key.word_from(from.len()), last, to);
+    }
+}
+
+/// XORs a word of the key into each word, from one place to another: the compiler makes vectors of that.
+#[inline(always)]
+fn copy_words<const N: usize>(key: u64, from: &[u8; N], to: &mut [u8; N]) {
+    let (words, rest) = from.as_chunks::<8>();
+    let (words_to, rest_to) = to.as_chunks_mut::<8>();
+    for (from, to) in words.iter().zip(words_to) {
+        *to = (u64::from_ne_bytes(*from) ^ key).to_ne_bytes();
+    }
+    if let (Some(from), Some(to)) = (rest.first_chunk(), rest_to.first_chunk_mut()) {
+        *to = (u32::from_ne_bytes(*from) ^ key as u32).to_ne_bytes();
     }
 }
 
@@ -290,7 +329,7 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let len = to.len();
     let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else {
-        return copy_words(key, from, to);
+        return key.copy(from, to);
     };
     let first: [u8; BLOCK_BYTES] = xor(first, key);
     let last: [u8; BLOCK_BYTES] = xor(last, key.advanced(len as u64));
@@ -313,7 +352,7 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
 }
 
 /// [`copy_blocks`] with the widest vectors that this processor has.
-#[inline]
+#[inline(never)]
 fn long_copy(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     long_copy_on(Cpu::this(), key, from, to);
 }
@@ -383,9 +422,14 @@ mod tests {
 
     type Backend = Box<dyn Fn(MaskingKey, &mut [u8]) -> bool>;
 
-    /// `pass` with its choices, and every backend that this processor has.
+    /// `pass` and `copy` with their choices, and every backend that this processor has.
     fn backends<const ASCII: bool>() -> Vec<Backend> {
         let mut backends: Vec<Backend> = Vec::from([Box::new(pass::<ASCII>) as Backend]);
+        backends.push(Box::new(|key, payload| {
+            let from = payload.to_vec();
+            key.copy(&from, payload);
+            payload.is_ascii() || !ASCII
+        }));
         for &level in Level::ALL {
             let cpu = Cpu::this().at_most(level);
             backends.push(Box::new(move |key, payload| long_on::<ASCII>(cpu, key, payload)));

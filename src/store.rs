@@ -58,7 +58,15 @@ impl Store {
         }
     }
 
+    /// The first `n` bytes of [`spare`](Self::spare), if there are as many, and the number of bytes, to be raised.
+    #[inline(always)]
+    pub(crate) fn spare_of(&mut self, n: usize) -> Option<(&mut [u8], &mut usize)> {
+        let spare = self.memory.as_mut()?.get_mut(self.len..)?.get_mut(..n)?;
+        Some((spare, &mut self.len))
+    }
+
     /// Takes the first `n` bytes of [`spare`](Self::spare) for the next ones.
+    #[cfg(feature = "deflate")]
     #[inline]
     pub(crate) fn add_spare(&mut self, n: usize) {
         debug_assert!(n <= self.capacity() - self.len);

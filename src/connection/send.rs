@@ -221,12 +221,30 @@ impl Connection {
         payload: &[u8],
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
+        if self.send_short(kind, payload, outbox) {
+            return Ok(());
+        }
+        self.send_any(kind, payload, outbox)
+    }
+
+    /// The short way of most messages, compiled into the caller: false if it is not open to this one.
+    #[inline(always)]
+    fn send_short(&self, kind: MessageKind, payload: &[u8], outbox: &mut Outbox) -> bool {
+        payload.len() <= MAX_CONTROL_BYTES
+            && self.phase == Phase::Open
+            && self.sending.is_none()
+            && outbox.is_low()
+            && !self.options.has(Options::COMPRESSES)
+            && outbox.put(self.frame_of(kind.opcode(), payload)).is_some()
+    }
+
+    fn send_any(&mut self, kind: MessageKind, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
         self.may_begin(outbox)?;
         #[cfg(feature = "deflate")]
         if self.compresses(payload.len(), outbox) {
             return self.push_compressed(self.frame_of(kind.opcode(), payload), true, outbox);
         }
-        outbox.push_at_once(self.frame_of(kind.opcode(), payload))
+        outbox.push(self.frame_of(kind.opcode(), payload))
     }
 
     fn send_fragment(

@@ -130,32 +130,29 @@ impl Header {
         Ok(Some((header, len + 4)))
     }
 
-    /// [`encode`](Self::encode) to the front of `octets`: its length in bytes. Most headers have a 7-bit or 16-bit length,
-    /// and would otherwise be stored byte by byte and loaded at once, which stalls.
+    /// [`encode`](Self::encode) to the front of `octets`: its length in bytes. Most headers have a 7-bit or 16-bit length: these
+    /// are one word, stored at once, with what does not belong to them behind them.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn encode_to(&self, octets: &mut [u8; Self::MAX_BYTES]) -> usize {
-        let mask = if self.key.is_some() { MASK } else { 0 };
-        octets[0] = self.first_octet();
-        let start = if self.payload_len < u64::from(LEN_16) {
-            octets[1] = mask | self.payload_len as u8;
-            2
+        let (mask, key, key_len) = match self.key {
+            Some(key) => (MASK, u32::from_le_bytes(key.octets()), 4),
+            None => (0, 0, 0),
+        };
+        let (len_7, rest, start) = if self.payload_len < u64::from(LEN_16) {
+            (self.payload_len as u8, u64::from(key), 2)
         } else if let Ok(len) = u16::try_from(self.payload_len) {
-            octets[1] = mask | LEN_16;
-            octets[2..4].copy_from_slice(&len.to_be_bytes());
-            4
+            let len = u64::from(len.to_be().to_le());
+            (LEN_16, len | u64::from(key) << 16, 4)
         } else {
             // A copy, lest all of it has to be in memory for the others too.
             let encoded = Self { ..*self }.encode();
             *octets = encoded.octets;
             return encoded.len();
         };
-        if let Some(key) = self.key {
-            octets[start..start + 4].copy_from_slice(&key.octets());
-            start + 4
-        } else {
-            start
-        }
+        let word = u64::from(self.first_octet()) | u64::from(mask | len_7) << 8 | rest << 16;
+        octets[..8].copy_from_slice(&word.to_le_bytes());
+        start + key_len
     }
 
     const fn first_octet(&self) -> u8 {

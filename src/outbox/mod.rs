@@ -9,6 +9,7 @@ pub(crate) use compressed::Compression;
 use pong::{NO_PONG, Pong};
 
 use alloc::boxed::Box;
+use core::ops::Range;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Pool};
@@ -77,8 +78,12 @@ impl InUse {
     }
 }
 
-/// From so many bytes on, payload data is copied by our own loop.
-const LONG_BYTES: usize = 2 << 10;
+/// Lengths of payload data that is copied by `memcpy` if it is not masked. It is not worth its call before; and with more,
+/// some processors are slow at it, while a key of zeros copies as fast as any.
+const PLAIN_COPY_BYTES: Range<usize> = 16..2 << 10;
+
+/// Most bytes in a buffer: places in it have 32 bits, also behind a control frame more.
+const MOST_BYTES: u32 = u32::MAX - (Header::MAX_BYTES + MAX_CONTROL_BYTES) as u32;
 
 /// The operating system gave no randomness.
 #[cfg(feature = "std")]
@@ -161,10 +166,16 @@ impl Outbox {
         self.len() >= self.max_bytes as usize
     }
 
+    /// Whether it is not full for sure, nor are places with a short message more beyond 32 bits: consumed bytes count too.
+    #[inline]
+    pub(crate) fn is_low(&self) -> bool {
+        self.buffer.len() < self.max_bytes as usize
+    }
+
     /// Sets the high-water mark in bytes. One message may pass it, up to 4 GiB in all; what is sent after it is
     /// refused. Automatic replies always fit: they are at most two Pongs, one of which waits outside, and one Close frame.
     pub fn set_max_bytes(&mut self, max_bytes: u32) {
-        self.max_bytes = max_bytes;
+        self.max_bytes = max_bytes.min(MOST_BYTES);
     }
 
     /// Forgets the first `n` of [`bytes`](Self::bytes): the transport has taken them. More than there are
@@ -236,15 +247,12 @@ impl Outbox {
     }
 
     /// A fresh masking key.
-    #[inline]
     pub(crate) fn masking_key(&mut self) -> Result<MaskingKey, SendError> {
-        match self.generator() {
-            Some(generator) => Ok(generator.masking_key()),
-            None => Err(SendError::NoMaskingKeys),
-        }
+        let generator = self.generator().ok_or(SendError::NoMaskingKeys)?;
+        generator.draw();
+        generator.key_at_hand().ok_or(SendError::NoMaskingKeys)
     }
 
-    #[inline]
     fn generator(&mut self) -> Option<&mut Generator> {
         if self
             .in_use
@@ -269,55 +277,41 @@ impl Outbox {
 
     /// Appends a frame.
     pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
-        self.push_at_once(frame)
+        self.check_room(frame.payload.len())?;
+        match self.put(frame) {
+            Some(()) => Ok(()),
+            None => self.prepare_and_push(frame),
+        }
     }
 
-    /// [`push`](Self::push) without a call, for whole messages; masked in the pass that copies it.
-    #[inline(always)]
-    pub(crate) fn push_at_once(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
-        let payload = frame.payload;
-        self.check_room(payload.len())?;
-        if self.buffer.spare().len() < Header::MAX_BYTES + payload.len() {
-            return self.grow_and_push(frame);
-        }
-        let key = if frame.masked {
-            Some(self.masking_key()?)
-        } else {
-            None
-        };
-        let header = Header {
-            fin: frame.fin,
-            rsv: frame.rsv,
-            opcode: frame.opcode,
-            key,
-            payload_len: payload.len() as u64,
-        };
-        let spare = self.buffer.spare();
-        let Some(octets) = spare.first_chunk_mut() else {
-            return Err(SendError::Full); // there is room
-        };
-        let start = header.encode_to(octets);
-        let end = start + payload.len();
-        match key {
-            // Some processors are slow at what `memcpy` does with a lot: a key of zeros copies as fast as any.
-            None if payload.len() < LONG_BYTES => spare[start..end].copy_from_slice(payload),
-            key => key.unwrap_or_default().copy(payload, &mut spare[start..end]),
-        }
-        self.buffer.add_spare(end);
-        Ok(())
-    }
-
+    /// Makes room and draws keys first.
     #[cold]
-    fn grow_and_push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
-        self.grow(Header::MAX_BYTES + frame.payload.len());
+    fn prepare_and_push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
+        self.make_room(Header::MAX_BYTES + frame.payload.len());
+        if frame.masked {
+            self.generator().ok_or(SendError::NoMaskingKeys)?.draw();
+        }
         self.push(frame)
+    }
+
+    /// [`push`](Self::push) if nothing has to be prepared: there is memory, and a key at hand. The payload is masked in the
+    /// pass that copies it.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, frame: Frame<'_>) -> Option<()> {
+        let (spare, len) = self.buffer.spare_of(Header::MAX_BYTES + frame.payload.len())?;
+        // Either way by itself: what is known of the key makes both short.
+        if frame.masked {
+            let key = self.in_use.as_mut()?.generator.as_mut()?.key_at_hand()?;
+            frame.encode(Some(key), spare, len)
+        } else {
+            frame.encode(None, spare, len)
+        }
     }
 
     /// Whether places in the buffer still have 32 bits with `n` bytes of payload more.
     #[inline]
     pub(crate) fn check_room(&self, n: usize) -> Result<(), SendError> {
-        let most = u32::MAX as usize - Header::MAX_BYTES - MAX_CONTROL_BYTES;
-        if n > most.saturating_sub(self.buffer.len()) {
+        if n > (MOST_BYTES as usize).saturating_sub(self.buffer.len()) {
             Err(SendError::Full)
         } else {
             Ok(())
@@ -380,4 +374,28 @@ pub(crate) struct Frame<'a> {
     pub(crate) opcode: Opcode,
     pub(crate) payload: &'a [u8],
     pub(crate) masked: bool,
+}
+
+impl Frame<'_> {
+    /// Writes the frame to the front of `spare`, which has room for it, and adds its length to `len`.
+    #[inline(always)]
+    fn encode(&self, key: Option<MaskingKey>, spare: &mut [u8], len: &mut usize) -> Option<()> {
+        let payload = self.payload;
+        let header = Header {
+            fin: self.fin,
+            rsv: self.rsv,
+            opcode: self.opcode,
+            key,
+            payload_len: payload.len() as u64,
+        };
+        let start = header.encode_to(spare.first_chunk_mut()?);
+        let end = start + payload.len();
+        *len += end;
+        let to = spare.get_mut(start..end)?;
+        match key {
+            None if PLAIN_COPY_BYTES.contains(&payload.len()) => to.copy_from_slice(payload),
+            key => key.unwrap_or_default().copy_at_once(payload, to),
+        }
+        Some(())
+    }
 }
