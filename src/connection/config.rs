@@ -75,9 +75,6 @@ pub struct Config {
     ///
     /// To be what [`Request::deflate`](crate::handshake::Request::deflate) or
     /// [`Opened::deflate`](crate::handshake::Opened::deflate) gave, never a policy or an offer: the peer would not understand.
-    ///
-    /// To be what [`Request::deflate`](crate::handshake::Request::deflate) or
-    /// [`Opened::deflate`](crate::handshake::Opened::deflate) gave, never a policy or an offer: the peer would not understand.
     #[cfg(feature = "deflate")]
     pub deflate: Option<Parameters>,
     /// Reserved bits of other extensions that were agreed on and transform messages, which the embedder does itself:
