@@ -410,6 +410,9 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
 
     /// Free space of the buffer, to read into; the event found last is gone. Empty only if the
     /// buffer is full of bytes that `Connection::receive` has not been asked to look at.
+    ///
+    /// What [remains](Self::remaining) moves to the front of the buffer. With a [limit](Self::limit) that may be most of it:
+    /// read on when little is left.
     pub fn space(&mut self) -> &mut [u8] {
         let cursor = &mut self.cursor;
         cursor.found = Found::Nothing;

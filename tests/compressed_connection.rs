@@ -159,6 +159,33 @@ fn r7692_6_2_pieces_are_of_bounded_length_and_cut_between_characters() {
 }
 
 #[test]
+fn r7692_6_2_a_piece_takes_a_bounded_part_of_a_long_read() {
+    let text: String = (0..50_000).map(|i| format!("{i} ")).collect();
+    for role in ROLES {
+        let (mut sender, mut wire) = (Connection::new(role, &config(FRESH)), outbox(role));
+        sender.send_text(&text, &mut wire).unwrap();
+        assert!(wire.len() > 5 * (16 << 10), "{}", wire.len());
+        let mut pieces = config(FRESH);
+        pieces.pieces = true;
+        let mut connection = Connection::new(peer_of(role), &pieces);
+        let mut replies = outbox(peer_of(role));
+        let mut input = Input::new(wire.bytes().to_vec(), Inbox::new());
+        let (mut all, mut before) = (String::new(), 0);
+        while connection.receive(&mut input, &mut replies).unwrap() {
+            let Event::Text(piece) = input.event() else {
+                panic!()
+            };
+            all.push_str(piece);
+            // The header too, in front of the first.
+            let taken = input.consumed() - before;
+            assert!(taken <= (16 << 10) + 14, "{taken}");
+            before = input.consumed();
+        }
+        assert!(input.is_message_end() && all == text);
+    }
+}
+
+#[test]
 fn r7692_6_2_the_message_of_pieces_may_exceed_what_fits_in_memory_but_not_its_limit() {
     let mut config = config(FRESH);
     config.pieces = true;

@@ -16,6 +16,9 @@ const CACHED_BYTES: usize = 16 << 10;
 /// What stands in the way of going on: a violation, at this offset in the bytes given.
 pub(super) type Fault = (Violation, usize);
 
+/// Octets of a compressed message that are looked at for a piece of it.
+const COMPRESSED_OCTETS: usize = 16 << 10;
+
 /// Payload data that has come, at a place in the bytes given.
 pub(super) struct Piece {
     pub(super) range: Range<usize>,
@@ -113,16 +116,21 @@ impl Connection {
         Ok(Found::message(self.receives_text(), Place::INBOX))
     }
 
-    /// Where the bytes end that are looked at next: if text is lent in pieces and a character was cut by the last one,
-    /// behind the rest of that character.
+    /// Where the bytes end that are looked at next, if messages are lent in pieces. If a character of a text was cut by the
+    /// last one: behind the rest of it. Of a compressed message: near enough that masking again what gives later pieces costs
+    /// little.
     pub(super) fn end_of_piece(&self, cursor: &Cursor, inbox: &Inbox) -> usize {
         let end = cursor.stop;
         let in_data = self.decoder.remaining() > 0 && matches!(self.frame, FrameKind::Data { .. });
-        if self.lends_pieces() && in_data && inbox.message_len() > 0 && !self.is_compressed() {
-            end.min(cursor.start + inbox.missing_octets())
-        } else {
-            end
+        if !self.lends_pieces() || !in_data {
+            return end;
         }
+        let most = match inbox.message_len() {
+            _ if self.is_compressed() => COMPRESSED_OCTETS,
+            0 => return end,
+            _ => inbox.missing_octets(),
+        };
+        end.min(cursor.start + most)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The client's side of the opening handshake over HTTP/1.1 bytes (RFC 6455 §4.1).
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -55,11 +56,12 @@ impl<'a> ClientRequest<'a> {
         if self.origin.is_some_and(|origin| !is_origin(origin.as_bytes())) {
             return Err(StartError::Origin);
         }
-        for (i, subprotocol) in self.subprotocols.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        for subprotocol in self.subprotocols {
             if syntax::token(subprotocol.as_bytes()).is_none() {
                 return Err(StartError::Subprotocol);
             }
-            if self.subprotocols[..i].contains(subprotocol) {
+            if !seen.insert(subprotocol) {
                 return Err(StartError::SubprotocolRepeated);
             }
         }
