@@ -57,6 +57,8 @@ mod close;
 mod connection;
 mod cpu;
 #[cfg(feature = "alloc")]
+mod cursor;
+#[cfg(feature = "alloc")]
 mod deadlines;
 pub mod deflate;
 mod error;

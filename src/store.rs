@@ -66,7 +66,6 @@ impl Store {
     }
 
     /// Takes the first `n` bytes of [`spare`](Self::spare) for the next ones.
-    #[cfg(feature = "deflate")]
     #[inline]
     pub(crate) fn add_spare(&mut self, n: usize) {
         debug_assert!(n <= self.capacity() - self.len);

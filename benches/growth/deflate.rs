@@ -5,7 +5,7 @@ use ws_proto::frame::{Header, Opcode, Rsv};
 use ws_proto::{Config, Connection, Inbox, Input, MessageKind, Outbox, Role};
 
 use super::receive::Seen;
-use super::workload::{self, READ_BYTES, json};
+use super::workload::{self, READ_BYTES, json::text as json};
 use super::{Job, Path, path};
 
 const WHOLE: usize = usize::MAX;

@@ -3,9 +3,9 @@
 use super::message::{Fault, Piece};
 use super::options::Options;
 use super::{Connection, Limits};
+use crate::cursor::{Cursor, Found, Place};
 use crate::error::{SendError, Violation};
 use crate::inbox::{Inbox, InflateLimits};
-use crate::input::{Cursor, Found, Place};
 use crate::outbox::{Compression, Frame, Outbox};
 
 impl Connection {

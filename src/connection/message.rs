@@ -4,9 +4,9 @@ use core::mem;
 use core::ops::Range;
 
 use super::{Connection, FrameKind};
+use crate::cursor::{Cursor, Found, Place};
 use crate::error::Violation;
 use crate::inbox::Inbox;
-use crate::input::{Cursor, Found, Place};
 use crate::mask::MaskingKey;
 use crate::utf8::Validator;
 

@@ -5,10 +5,11 @@ use super::options::Options;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
+use crate::cursor::{Cursor, Found, Place};
 use crate::error::Violation;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv};
 use crate::inbox::Inbox;
-use crate::input::{Cursor, Found, Input, Place};
+use crate::input::Input;
 use crate::outbox::{Frame, Outbox};
 
 impl Connection {
@@ -33,10 +34,7 @@ impl Connection {
         if let Some(rest) = bytes.get_mut(start..cursor.stop)
             && let Some((kind, payload)) = self.take_short_message(rest)
         {
-            cursor.take_message(
-                kind == MessageKind::Text,
-                start + payload.start..start + payload.end,
-            );
+            cursor.take_message(kind, start + payload.start..start + payload.end);
             return Ok(true);
         }
         if self.advance(bytes, cursor, inbox, outbox) {
@@ -48,9 +46,28 @@ impl Connection {
         }
     }
 
-    /// Goes on where the short way does not lead. Whether there is an event.
+    /// [`receive`](Self::receive) for messages that are not short. Whether there is an event.
     #[inline(never)]
     fn advance(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let start = cursor.start;
+        if let Some(rest) = bytes.get_mut(start..cursor.stop)
+            && let Some((kind, payload)) = self.take_whole_message(rest)
+        {
+            cursor.take_message(kind, start + payload.start..start + payload.end);
+            return true;
+        }
+        self.advance_on(bytes, cursor, inbox, outbox)
+    }
+
+    /// Goes on where the short way does not lead.
+    #[inline(never)]
+    fn advance_on(
         &mut self,
         bytes: &mut [u8],
         cursor: &mut Cursor,

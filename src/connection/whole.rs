@@ -9,7 +9,7 @@ use crate::frame::{MAX_CONTROL_BYTES, WholeMessage};
 use crate::mask::MaskingKey;
 use crate::utf8::kernel;
 
-/// The short way for messages with lengths of 7 and 16 bits: whether it is open, and for whom.
+/// The short way for messages that lie whole in the bytes given: whether it is open, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShortWay {
     Closed,
@@ -28,12 +28,10 @@ pub(super) struct ShortMessage {
     pub(super) frame_len: usize,
 }
 
-/// Takes a message that lies whole at the front of some bytes. Nothing has changed if there is none, or one that is not
-/// valid, or one for the longer way.
 type Take = unsafe fn(&mut Connection, &mut [u8]) -> Option<ShortMessage>;
 
 impl ShortWay {
-    /// What to call for each, and how long the headers are, with lengths of 7 bits.
+    /// What to call for messages of at most 125 bytes, and how long their headers are.
     #[allow(clippy::type_complexity)]
     const WAYS: &[(Take, usize)] = &[
         (|_, _| None, 0),
@@ -59,25 +57,21 @@ impl ShortWay {
 }
 
 impl Connection {
-    /// Takes a message at the front of some bytes, if the short way leads to it: what it is, and where in the bytes.
+    /// Takes a message of at most 125 bytes at the front of some bytes: what it is, and where in the bytes. Nothing has changed
+    /// if there is none, or one for [`take_whole_message`](Self::take_whole_message) or the decoder.
     #[inline(always)]
     #[allow(unsafe_code)]
     pub(super) fn take_short_message(&mut self, bytes: &mut [u8]) -> Option<(MessageKind, Range<usize>)> {
         let (take, header_len) = ShortWay::WAYS[self.short_way as usize];
         // SAFETY: the processor has the instructions, by `ShortWay::new`.
         let ShortMessage { kind, frame_len } = unsafe { take(self, bytes) }?;
-        let long = frame_len > header_len + MAX_CONTROL_BYTES;
-        Some((kind, header_len + if long { 2 } else { 0 }..frame_len))
+        Some((kind, header_len..frame_len))
     }
 
     #[inline(never)]
     fn take_short<const MASKED: bool>(&mut self, bytes: &mut [u8]) -> Option<ShortMessage> {
-        self.take_short_on(MASKED, bytes, |text, key, payload| {
-            if text {
-                return key.apply_if_short_ascii(payload);
-            }
-            key.apply_short(payload);
-            true
+        self.take_short_on(MASKED, bytes, |connection, key, text, frame_len| {
+            connection.take_ascii(key, text, frame_len)
         })
     }
 
@@ -85,53 +79,79 @@ impl Connection {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
     #[inline(never)]
     fn take_short_avx512<const MASKED: bool>(&mut self, bytes: &mut [u8]) -> Option<ShortMessage> {
-        self.take_short_on(MASKED, bytes, |text, key, payload| {
-            if text && !kernel::avx512::is_short_text(key, payload) {
-                return false;
-            }
-            key.apply_short(payload);
-            true
+        self.take_short_on(MASKED, bytes, |connection, key, text, frame_len| {
+            connection.take_text_avx512(key, text, frame_len)
         })
     }
 
-    /// A message of at most 125 bytes. `unmask` unmasks payload data, or leaves it as it is, if it is to be text and not known
-    /// to be.
+    /// A message of at most 125 bytes. `take_text` takes a text; it is a function of its own, lest binary messages have the
+    /// registers saved that it needs.
     #[inline(always)]
     fn take_short_on(
         &mut self,
         masked: bool,
         bytes: &mut [u8],
-        unmask: impl FnOnce(bool, MaskingKey, &mut [u8]) -> bool,
+        take_text: impl FnOnce(&mut Self, MaskingKey, &mut [u8], usize) -> Option<ShortMessage>,
     ) -> Option<ShortMessage> {
-        let Some(WholeMessage { text, payload, key }) = WholeMessage::recognise_short(masked, bytes) else {
-            return self.take_any(masked, bytes);
-        };
+        let WholeMessage { text, payload, key } = WholeMessage::recognise_short(masked, bytes)?;
         let frame_len = payload.end;
         let payload = bytes.get_mut(payload)?;
-        if !unmask(text, key.unwrap_or_default(), payload) {
-            return self.take_any(masked, bytes);
+        let key = key.unwrap_or_default(); // zero changes nothing
+        if text {
+            return take_text(self, key, payload, frame_len);
         }
-        self.count_frame(payload.len() as u64);
-        let kind = if text {
-            MessageKind::Text
-        } else {
-            MessageKind::Binary
-        };
-        Some(ShortMessage { kind, frame_len })
+        if masked {
+            key.apply_short(payload);
+        }
+        Some(self.short_message(MessageKind::Binary, payload, frame_len))
     }
 
-    /// A message with a length of 7 or 16 bits, and any text. A function of its own, for the registers that it needs.
+    /// Not text that is more than ASCII.
     #[inline(never)]
-    fn take_any(&mut self, masked: bool, bytes: &mut [u8]) -> Option<ShortMessage> {
-        let WholeMessage { text, payload, key } = WholeMessage::recognise(masked, bytes)?;
-        let frame_len = payload.end;
-        let payload = bytes.get_mut(payload)?;
+    fn take_ascii(&mut self, key: MaskingKey, text: &mut [u8], frame_len: usize) -> Option<ShortMessage> {
+        if !key.apply_if_short_ascii(text) {
+            return None;
+        }
+        Some(self.short_message(MessageKind::Text, text, frame_len))
+    }
+
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
+    #[inline(never)]
+    fn take_text_avx512(
+        &mut self,
+        key: MaskingKey,
+        text: &mut [u8],
+        frame_len: usize,
+    ) -> Option<ShortMessage> {
+        if !kernel::avx512::is_short_text(key, text) {
+            return None;
+        }
+        key.apply_short(text);
+        Some(self.short_message(MessageKind::Text, text, frame_len))
+    }
+
+    #[inline(always)]
+    fn short_message(&mut self, kind: MessageKind, payload: &[u8], frame_len: usize) -> ShortMessage {
+        self.count_frame(payload.len() as u64);
+        ShortMessage { kind, frame_len }
+    }
+
+    /// [`take_short_message`](Self::take_short_message) for any text, and for lengths of 16 bits too.
+    #[inline]
+    pub(super) fn take_whole_message(&mut self, bytes: &mut [u8]) -> Option<(MessageKind, Range<usize>)> {
+        if self.short_way == ShortWay::Closed {
+            return None;
+        }
+        let message = WholeMessage::recognise(!self.masks(), bytes)?;
+        let range = message.payload;
+        let payload = bytes.get_mut(range.clone())?;
         let len = payload.len() as u64;
         if len > self.max_message_bytes || len > self.decoder.max_frame_bytes() {
             return None;
         }
-        let key = key.unwrap_or_default(); // zero changes nothing
-        let kind = if !text {
+        let key = message.key.unwrap_or_default(); // zero changes nothing
+        let kind = if !message.text {
             key.apply(payload);
             MessageKind::Binary
         } else if kernel::run(Cpu::this(), key, &mut *payload) {
@@ -141,7 +161,7 @@ impl Connection {
             return None;
         };
         self.count_frame(len);
-        Some(ShortMessage { kind, frame_len })
+        Some((kind, range))
     }
 
     /// To be called when something may have changed that the short way depends on, which it does not look at itself.
@@ -168,12 +188,17 @@ mod tests {
     type Outcome = (Option<(MessageKind, Range<usize>)>, Vec<u8>);
 
     /// What each way that this processor has leads to, for some bytes; and what became of these.
-    fn each_way(role: Role, bytes: &[u8]) -> Vec<Outcome> {
+    fn each_way(role: Role, given: &[u8]) -> Vec<Outcome> {
         let ways = Level::ALL.iter().map(|&level| {
             let mut connection = Connection::new(role, &Config::default());
             connection.short_way = ShortWay::new(role, Cpu::this().at_most(level));
-            let mut bytes = bytes.to_vec();
-            (connection.take_short_message(&mut bytes), bytes)
+            let mut bytes = given.to_vec();
+            let mut found = connection.take_short_message(&mut bytes);
+            if found.is_none() {
+                assert_eq!(bytes, given);
+                found = connection.take_whole_message(&mut bytes);
+            }
+            (found, bytes)
         });
         ways.collect()
     }

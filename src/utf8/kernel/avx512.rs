@@ -14,6 +14,7 @@ type Vector = __m512i;
 super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
 
 /// Whether a text of at most two vectors is valid, which the key masks. It stays as it is.
+#[cfg(feature = "alloc")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
 #[inline]
 pub(crate) fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
@@ -28,6 +29,7 @@ pub(crate) fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
 }
 
 /// The first vector of a text that the key masks, unmasked, with zeros behind the text.
+#[cfg(feature = "alloc")]
 #[target_feature(enable = "avx512bw")]
 #[inline]
 fn masked_part(key: MaskingKey, text: &[u8]) -> Vector {
