@@ -3,7 +3,7 @@
 use super::error::RequestError;
 use super::fields::{Fields, FieldsIter};
 use super::url::Authority;
-use crate::syntax::{self, MAX_EMPTY_ELEMENTS};
+use crate::syntax::{self, ByteSet, MAX_EMPTY_ELEMENTS};
 
 /// Subprotocols in one request, at most.
 pub const MAX_SUBPROTOCOLS: usize = 64;
@@ -11,7 +11,7 @@ pub const MAX_SUBPROTOCOLS: usize = 64;
 pub(super) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 pub(super) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
-/// What a head says in the fields that a handshake depends on, gathered in one pass over the lines and not judged:
+/// What a head says in the fields that a handshake depends on, line by line and not judged:
 /// a request for plain HTTP may say what it likes.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Known<'a> {
@@ -29,17 +29,10 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// Takes note of the next line.
     #[inline]
-    pub(super) fn gather(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let mut known = Self::default();
-        for (name, value) in lines {
-            known.add(name, value);
-        }
-        known
-    }
-
-    #[inline]
-    fn add(&mut self, name: &[u8], value: &'a [u8]) {
+    pub(super) fn add(&mut self, name: &str, value: &'a [u8]) {
+        let name = name.as_bytes();
         let Some(first) = name.first() else { return };
         // Length and first letter leave one name to compare with.
         let is = |known: &str| is(name, known);
@@ -200,13 +193,11 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Whether `byte` may stand in a request's target.
+/// What may stand in a request's target.
 ///
 /// Wider than RFC 3986 by what browsers leave as it is in a path or query, such as `|` and `{` (WHATWG URL, "query
 /// percent-encode set"); neither a fragment nor the characters that end a quotation or open a tag are let in.
-pub(super) const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~')
-}
+pub(super) static TARGET: ByteSet = ByteSet::alphanumeric_and(b"!$%&'()*+,-./:;=?@[\\]^_`{|}~");
 
 /// The number in a version, 0 to 255 without leading zeros (RFC 6455 §4.3).
 pub(super) fn parse_version(value: &[u8]) -> Option<u8> {

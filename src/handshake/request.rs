@@ -58,7 +58,7 @@ impl<'a> RequestHead<'a> {
         fields: &'a [Field<'a>],
     ) -> Result<Self, RequestError> {
         let method = syntax::token(method.as_bytes()).ok_or(RequestError::RequestLine)?;
-        if target.is_empty() || !target.bytes().all(known::is_target_byte) {
+        if target.is_empty() || known::TARGET.span(target.as_bytes()) < target.len() {
             return Err(RequestError::RequestLine);
         }
         if !fields
@@ -67,18 +67,21 @@ impl<'a> RequestHead<'a> {
         {
             return Err(RequestError::FieldLine);
         }
-        let lines = fields.iter().map(|field| (field.name.as_bytes(), field.value));
+        let mut known = Known::default();
+        for field in fields {
+            known.add(field.name, field.value);
+        }
         Ok(Self {
             method,
             target,
             minor_version: 1,
             fields: Fields::new(fields),
-            known: Known::gather(lines),
+            known,
             early_data: false,
         })
     }
 
-    /// The parts of a request that were checked already; `lines` are the same as `fields`.
+    /// The parts of a request that were checked already; `known` is what `fields` say.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(super) fn from_checked(
@@ -86,14 +89,14 @@ impl<'a> RequestHead<'a> {
         target: &'a str,
         minor_version: u8,
         fields: Fields<'a>,
-        lines: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        known: Known<'a>,
     ) -> Self {
         Self {
             method,
             target,
             minor_version,
             fields,
-            known: Known::gather(lines),
+            known,
             early_data: false,
         }
     }

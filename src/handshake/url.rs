@@ -3,6 +3,8 @@
 use core::fmt;
 use core::net::Ipv6Addr;
 
+use crate::syntax::ByteSet;
+
 /// A ws or wss URI, cut into its parts. It borrows the text and allocates nothing.
 ///
 /// Everything is kept as written: letters of the host keep their case, `%23` stays `%23`.
@@ -204,17 +206,15 @@ pub(super) struct Authority<'a> {
 
 impl<'a> Authority<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
-        // The colons of an IPv6 address stand within its brackets.
-        let host_end = match text.strip_prefix('[') {
-            Some(rest) => rest.find(']').map(|end| end + 2).ok_or(UrlError::Host)?,
-            None => text.bytes().position(|byte| byte == b':').unwrap_or(text.len()),
+        let (host, rest) = match text.strip_prefix('[') {
+            Some(inner) => {
+                let (address, rest) = inner.split_once(']').ok_or(UrlError::Host)?;
+                address.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
+                (&text[..address.len() + 2], rest)
+            }
+            None => text.split_at(encoded_span(text, b"")),
         };
-        let (host, rest) = text.split_at(host_end);
-        let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && is_encoded(host, b""),
-        };
-        if !valid {
+        if host.is_empty() {
             return Err(UrlError::Host);
         }
         let port = match rest.strip_prefix(':') {
@@ -242,32 +242,21 @@ const fn default_port(secure: bool) -> u16 {
 }
 
 /// The unreserved characters and sub-delims (RFC 3986 §2.2, §2.3).
-const AS_THEY_ARE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~')
-            || matches!(
-                byte as u8,
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-            );
-        byte += 1;
-    }
-    table
-};
+static AS_THEY_ARE: ByteSet = ByteSet::alphanumeric_and(b"-._~!$&'()*+,;=");
 
 /// Whether `text` has only unreserved characters, sub-delims, percent-encoded bytes and `also` (RFC 3986 §2).
 fn is_encoded(text: &str, also: &[u8]) -> bool {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let valid = match byte {
-            _ if AS_THEY_ARE[usize::from(byte)] => true,
-            b'%' => (0..2).all(|_| bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit())),
-            _ => also.contains(&byte),
-        };
-        if !valid {
-            return false;
+    encoded_span(text, also) == text.len()
+}
+
+/// How many bytes at the beginning of `text` are such.
+fn encoded_span(text: &str, also: &[u8]) -> usize {
+    let mut rest = text.as_bytes();
+    loop {
+        rest = match &rest[AS_THEY_ARE.span(rest)..] {
+            [b'%', a, b, rest @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if also.contains(byte) => rest,
+            rest => return text.len() - rest.len(),
         }
     }
-    true
 }
