@@ -34,9 +34,9 @@ impl<'a> Known<'a> {
     pub(super) fn add(&mut self, name: &str, value: &'a [u8]) {
         let name = name.as_bytes();
         let Some(first) = name.first() else { return };
-        // Length and first letter leave one name to compare with.
+        // Length and first letter, made small, leave one name to compare with.
         let is = |known: &str| is(name, known);
-        match (name.len(), first.to_ascii_lowercase()) {
+        match (name.len(), first | 0x20) {
             (4, b'h') if is("Host") => self.host.add(value),
             (6, b'o') if is("Origin") => self.origin.add(value),
             (6, b'e') if is("Expect") => self.add_expectations(value),
@@ -64,11 +64,10 @@ impl<'a> Known<'a> {
     }
 
     /// The value of Host, if it stands there once and is valid.
-    pub(super) fn host(&self) -> Option<&'a str> {
+    pub(super) fn host(&self) -> Option<&'a [u8]> {
         let Occurs::Once(host) = self.host else {
             return None;
         };
-        let host = core::str::from_utf8(host).ok()?;
         Authority::parse(host).ok().map(|_| host)
     }
 
@@ -160,8 +159,8 @@ impl<'a> Iterator for Lines<'a> {
 /// The target of a GET (RFC 9112 §3.2.1, §3.2.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
-    /// Of an absolute target.
-    pub(super) authority: Option<&'a str>,
+    /// Of an absolute target. ASCII, which becomes text when somebody reads it.
+    pub(super) authority: Option<&'a [u8]>,
     /// Never empty.
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
@@ -178,11 +177,13 @@ impl<'a> Target<'a> {
                 return None;
             }
             let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            let authority = authority.as_bytes();
             Authority::parse(authority).ok()?;
             (Some(authority), rest)
         };
-        let (path, query) = match rest.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
+        // Targets are short, and `split_once` is made for long texts.
+        let (path, query) = match rest.bytes().position(|byte| byte == b'?') {
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
             None => (rest, None),
         };
         Some(Self {

@@ -170,7 +170,10 @@ impl<'a> RequestHead<'a> {
         };
         let key = Key::parse(key).ok_or(RequestError::Key)?;
         let origin = known.origin()?;
-        known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
+        // Most requests have none: not even an iterator is made.
+        if !matches!(known.subprotocols, Occurs::Never) {
+            known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
+        }
         extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
             .map_err(RequestError::Extensions)?;
         if known.expects_other {
@@ -234,7 +237,7 @@ impl<'a> Request<'a> {
     /// whether it is ours, the embedder has to check (RFC 6455 §4.2.1 item 2).
     #[must_use]
     pub fn authority(&self) -> &'a str {
-        self.target.authority.unwrap_or_default()
+        core::str::from_utf8(self.target.authority.unwrap_or_default()).unwrap_or_default()
     }
 
     /// The origin of the page that connects, as it was sent: visible ASCII, perhaps `null`.
@@ -255,9 +258,10 @@ impl<'a> Request<'a> {
         let Some((scheme, origin)) = self.origin().and_then(|origin| origin.split_once("://")) else {
             return false;
         };
-        let own = Authority::parse(self.authority());
+        let own = Authority::parse(self.target.authority.unwrap_or_default());
         scheme.eq_ignore_ascii_case(if secure { "https" } else { "http" })
-            && Authority::parse(origin).is_ok_and(|origin| own.is_ok_and(|own| origin.same_as(&own, secure)))
+            && Authority::parse(origin.as_bytes())
+                .is_ok_and(|origin| own.is_ok_and(|own| origin.same_as(&own, secure)))
     }
 
     /// Whether the origin is one of these, such as `https://example.com`. False without an origin.
