@@ -23,7 +23,7 @@
 
 use core::fmt;
 
-use crate::syntax::{MAX_EMPTY_ELEMENTS, is_token_byte};
+use crate::syntax::{MAX_EMPTY_ELEMENTS, TOKEN};
 
 /// Extensions in one list, at most.
 pub const MAX_EXTENSIONS: usize = 16;
@@ -329,7 +329,7 @@ impl<'a> Cursor<'a> {
             match self.rest.get(end) {
                 Some(b'"') if !escaped && length > 0 => break,
                 // RFC 6455 §9.1: "the value after quoted-string unescaping MUST conform to the 'token' ABNF".
-                Some(&byte) if is_token_byte(byte) => (end, length) = (end + 1, length + 1),
+                Some(&byte) if TOKEN.has(byte) => (end, length) = (end + 1, length + 1),
                 _ => return Err(ExtensionError::Malformed),
             }
         }
@@ -344,12 +344,7 @@ impl<'a> Cursor<'a> {
     /// Takes a token and the whitespace around it.
     fn token(&mut self) -> Result<Token<'a>, ExtensionError> {
         self.skip_whitespace();
-        let end = self
-            .rest
-            .iter()
-            .position(|&byte| !is_token_byte(byte))
-            .unwrap_or(self.rest.len());
-        let (token, rest) = self.rest.split_at(end);
+        let (token, rest) = self.rest.split_at(TOKEN.span(self.rest));
         self.rest = rest;
         self.skip_whitespace();
         if token.is_empty() {

@@ -5,26 +5,46 @@
 /// Empty elements that are skipped in one comma list (RFC 9110 §5.6.1.2: "a reasonable number").
 pub(crate) const MAX_EMPTY_ELEMENTS: usize = 16;
 
-const TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let marks = b"!#$%&'*+-.^_`|~";
-    let mut i = 0;
-    while i < marks.len() {
-        table[marks[i] as usize] = true;
-        i += 1;
-    }
-    table
-};
+/// A set of bytes.
+pub(crate) struct ByteSet([bool; 256]);
 
-/// Whether `byte` may stand in a token (RFC 9110 §5.6.2: tchar).
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    TOKEN_BYTES[byte as usize]
+impl ByteSet {
+    /// The letters and digits, and `marks`.
+    pub(crate) const fn alphanumeric_and(marks: &[u8]) -> Self {
+        let mut set = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            set[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let mut i = 0;
+        while i < marks.len() {
+            set[marks[i] as usize] = true;
+            i += 1;
+        }
+        Self(set)
+    }
+
+    pub(crate) const fn has(&self, byte: u8) -> bool {
+        self.0[byte as usize]
+    }
+
+    /// How many bytes at the beginning of `bytes` are in the set.
+    pub(crate) fn span(&self, bytes: &[u8]) -> usize {
+        // In eights, since the compiler unrolls these.
+        let (eights, rest) = bytes.as_chunks::<8>();
+        for (i, eight) in eights.iter().enumerate() {
+            if let Some(end) = eight.iter().position(|&byte| !self.has(byte)) {
+                return i * 8 + end;
+            }
+        }
+        let end = rest.iter().take_while(|&&byte| self.has(byte)).count();
+        eights.len() * 8 + end
+    }
 }
+
+/// What may stand in a token (RFC 9110 §5.6.2: tchar).
+pub(crate) static TOKEN: ByteSet = ByteSet::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// Whether `byte` may stand in a field value (RFC 9110 §5.5): no control byte but HTAB; 80 to FF are opaque.
 pub(crate) const fn is_value_byte(byte: u8) -> bool {
@@ -33,7 +53,7 @@ pub(crate) const fn is_value_byte(byte: u8) -> bool {
 
 /// `bytes` as text if they are a token, which is never empty.
 pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
-    if bytes.is_empty() || !bytes.iter().all(|&byte| is_token_byte(byte)) {
+    if bytes.is_empty() || TOKEN.span(bytes) < bytes.len() {
         return None;
     }
     core::str::from_utf8(bytes).ok()
@@ -61,9 +81,9 @@ mod tests {
 
     #[test]
     fn r9110_5_6_2_exactly_77_bytes_are_tchar() {
-        assert_eq!((0..=255).filter(|&byte| is_token_byte(byte)).count(), 77);
+        assert_eq!((0..=255).filter(|&byte| TOKEN.has(byte)).count(), 77);
         for byte in *b" \t\"(),/:;<=>?@[\\]{}\0\x7f\x80\xff" {
-            assert!(!is_token_byte(byte), "{byte:#04x}");
+            assert!(!TOKEN.has(byte), "{byte:#04x}");
         }
     }
 

@@ -11,8 +11,8 @@
 
 use alloc::vec::Vec;
 
-use super::known::is_target_byte;
-use crate::syntax::{is_token_byte, is_value_byte};
+use super::known::TARGET;
+use crate::syntax::{TOKEN, is_value_byte};
 
 /// Limits of an HTTP head and what is read around it.
 ///
@@ -241,10 +241,10 @@ impl Scanner {
         let request = self.kind == Kind::Request;
         Some(match self.state {
             State::Start if byte == b'\r' => State::EmptyLine,
-            State::Start | State::Method if is_token_byte(byte) => State::Method,
+            State::Start | State::Method if TOKEN.has(byte) => State::Method,
             State::EmptyLine if byte == b'\n' => State::Start,
             State::Method if byte == b' ' => State::TargetStart,
-            State::TargetStart | State::Target if is_target_byte(byte) => State::Target,
+            State::TargetStart | State::Target if TARGET.has(byte) => State::Target,
             State::Target if byte == b' ' => State::Version(0),
             State::Version(at @ (5 | 7)) if byte.is_ascii_digit() => State::Version(at + 1),
             State::Version(at @ (0..5 | 6)) if byte == b"HTTP/1."[usize::from(at)] => State::Version(at + 1),
@@ -260,7 +260,7 @@ impl Scanner {
             State::LineStart if byte == b'\r' => State::HeadEnd,
             // RFC 9112 §5.2: a client unfolds. §2.2: nothing but a field line may follow the start line.
             State::LineStart if !request && self.fields > 0 && matches!(byte, b' ' | b'\t') => State::Value,
-            State::LineStart | State::Name if is_token_byte(byte) => State::Name,
+            State::LineStart | State::Name if TOKEN.has(byte) => State::Name,
             State::Name if byte == b':' => State::Value,
             State::Value if is_value_byte(byte) => State::Value,
             State::Value if byte == b'\r' => State::LineEnd,

@@ -3,7 +3,7 @@
 use super::error::RequestError;
 use super::fields::{Fields, FieldsIter};
 use super::url::Authority;
-use crate::syntax::{self, MAX_EMPTY_ELEMENTS};
+use crate::syntax::{self, ByteSet, MAX_EMPTY_ELEMENTS};
 
 /// Subprotocols in one request, at most.
 pub const MAX_SUBPROTOCOLS: usize = 64;
@@ -11,7 +11,7 @@ pub const MAX_SUBPROTOCOLS: usize = 64;
 pub(super) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 pub(super) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
-/// What a head says in the fields that a handshake depends on, gathered in one pass over the lines and not judged:
+/// What a head says in the fields that a handshake depends on, line by line and not judged:
 /// a request for plain HTTP may say what it likes.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Known<'a> {
@@ -29,21 +29,14 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// Takes note of the next line.
     #[inline]
-    pub(super) fn gather(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let mut known = Self::default();
-        for (name, value) in lines {
-            known.add(name, value);
-        }
-        known
-    }
-
-    #[inline]
-    fn add(&mut self, name: &[u8], value: &'a [u8]) {
+    pub(super) fn add(&mut self, name: &str, value: &'a [u8]) {
+        let name = name.as_bytes();
         let Some(first) = name.first() else { return };
-        // Length and first letter leave one name to compare with.
+        // Length and first letter, made small, leave one name to compare with.
         let is = |known: &str| is(name, known);
-        match (name.len(), first.to_ascii_lowercase()) {
+        match (name.len(), first | 0x20) {
             (4, b'h') if is("Host") => self.host.add(value),
             (6, b'o') if is("Origin") => self.origin.add(value),
             (6, b'e') if is("Expect") => self.add_expectations(value),
@@ -71,11 +64,10 @@ impl<'a> Known<'a> {
     }
 
     /// The value of Host, if it stands there once and is valid.
-    pub(super) fn host(&self) -> Option<&'a str> {
+    pub(super) fn host(&self) -> Option<&'a [u8]> {
         let Occurs::Once(host) = self.host else {
             return None;
         };
-        let host = core::str::from_utf8(host).ok()?;
         Authority::parse(host).ok().map(|_| host)
     }
 
@@ -167,8 +159,8 @@ impl<'a> Iterator for Lines<'a> {
 /// The target of a GET (RFC 9112 §3.2.1, §3.2.2).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
-    /// Of an absolute target.
-    pub(super) authority: Option<&'a str>,
+    /// Of an absolute target. ASCII, which becomes text when somebody reads it.
+    pub(super) authority: Option<&'a [u8]>,
     /// Never empty.
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
@@ -185,11 +177,13 @@ impl<'a> Target<'a> {
                 return None;
             }
             let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            let authority = authority.as_bytes();
             Authority::parse(authority).ok()?;
             (Some(authority), rest)
         };
-        let (path, query) = match rest.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
+        // Targets are short, and `split_once` is made for long texts.
+        let (path, query) = match rest.bytes().position(|byte| byte == b'?') {
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
             None => (rest, None),
         };
         Some(Self {
@@ -200,13 +194,11 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Whether `byte` may stand in a request's target.
+/// What may stand in a request's target.
 ///
 /// Wider than RFC 3986 by what browsers leave as it is in a path or query, such as `|` and `{` (WHATWG URL, "query
 /// percent-encode set"); neither a fragment nor the characters that end a quotation or open a tag are let in.
-pub(super) const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~')
-}
+pub(super) static TARGET: ByteSet = ByteSet::alphanumeric_and(b"!$%&'()*+,-./:;=?@[\\]^_`{|}~");
 
 /// The number in a version, 0 to 255 without leading zeros (RFC 6455 §4.3).
 pub(super) fn parse_version(value: &[u8]) -> Option<u8> {

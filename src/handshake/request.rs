@@ -58,7 +58,7 @@ impl<'a> RequestHead<'a> {
         fields: &'a [Field<'a>],
     ) -> Result<Self, RequestError> {
         let method = syntax::token(method.as_bytes()).ok_or(RequestError::RequestLine)?;
-        if target.is_empty() || !target.bytes().all(known::is_target_byte) {
+        if target.is_empty() || known::TARGET.span(target.as_bytes()) < target.len() {
             return Err(RequestError::RequestLine);
         }
         if !fields
@@ -67,18 +67,21 @@ impl<'a> RequestHead<'a> {
         {
             return Err(RequestError::FieldLine);
         }
-        let lines = fields.iter().map(|field| (field.name.as_bytes(), field.value));
+        let mut known = Known::default();
+        for field in fields {
+            known.add(field.name, field.value);
+        }
         Ok(Self {
             method,
             target,
             minor_version: 1,
             fields: Fields::new(fields),
-            known: Known::gather(lines),
+            known,
             early_data: false,
         })
     }
 
-    /// The parts of a request that were checked already; `lines` are the same as `fields`.
+    /// The parts of a request that were checked already; `known` is what `fields` say.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(super) fn from_checked(
@@ -86,14 +89,14 @@ impl<'a> RequestHead<'a> {
         target: &'a str,
         minor_version: u8,
         fields: Fields<'a>,
-        lines: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        known: Known<'a>,
     ) -> Self {
         Self {
             method,
             target,
             minor_version,
             fields,
-            known: Known::gather(lines),
+            known,
             early_data: false,
         }
     }
@@ -167,7 +170,10 @@ impl<'a> RequestHead<'a> {
         };
         let key = Key::parse(key).ok_or(RequestError::Key)?;
         let origin = known.origin()?;
-        known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
+        // Most requests have none: not even an iterator is made.
+        if !matches!(known.subprotocols, Occurs::Never) {
+            known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
+        }
         extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
             .map_err(RequestError::Extensions)?;
         if known.expects_other {
@@ -231,7 +237,7 @@ impl<'a> Request<'a> {
     /// whether it is ours, the embedder has to check (RFC 6455 §4.2.1 item 2).
     #[must_use]
     pub fn authority(&self) -> &'a str {
-        self.target.authority.unwrap_or_default()
+        core::str::from_utf8(self.target.authority.unwrap_or_default()).unwrap_or_default()
     }
 
     /// The origin of the page that connects, as it was sent: visible ASCII, perhaps `null`.
@@ -252,9 +258,10 @@ impl<'a> Request<'a> {
         let Some((scheme, origin)) = self.origin().and_then(|origin| origin.split_once("://")) else {
             return false;
         };
-        let own = Authority::parse(self.authority());
+        let own = Authority::parse(self.target.authority.unwrap_or_default());
         scheme.eq_ignore_ascii_case(if secure { "https" } else { "http" })
-            && Authority::parse(origin).is_ok_and(|origin| own.is_ok_and(|own| origin.same_as(&own, secure)))
+            && Authority::parse(origin.as_bytes())
+                .is_ok_and(|origin| own.is_ok_and(|own| origin.same_as(&own, secure)))
     }
 
     /// Whether the origin is one of these, such as `https://example.com`. False without an origin.

@@ -5,9 +5,9 @@ use core::mem::MaybeUninit;
 use super::error::RequestError;
 use super::fields::Fields;
 use super::head::{HeadLimits, HeadReader, Kind};
-use super::known::is_target_byte;
+use super::known::{Known, TARGET};
 use super::request::RequestHead;
-use crate::syntax;
+use crate::syntax::TOKEN;
 
 /// Reads the head of a request, in whatever pieces it comes.
 ///
@@ -117,8 +117,11 @@ fn cut(mut head: &[u8]) -> Option<RequestHead<'_>> {
     let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
     let minor = version.bytes().next_back()? - b'0';
     let fields = Fields::of_lines(lines);
-    let pairs = fields.iter().map(|field| (field.name.as_bytes(), field.value));
-    Some(RequestHead::from_checked(method, target, minor, fields, pairs))
+    let mut known = Known::default();
+    for field in fields {
+        known.add(field.name, field.value);
+    }
+    Some(RequestHead::from_checked(method, target, minor, fields, known))
 }
 
 /// Field lines that the short way has room for; heads with more go the long way.
@@ -130,7 +133,7 @@ const SHORT_WAY_FIELDS: usize = 64;
 #[inline]
 fn read_whole<'r>(limits: &HeadLimits, bytes: &'r [u8]) -> Option<(usize, RequestHead<'r>)> {
     // The scanner skips empty lines, and counts them.
-    if !syntax::is_token_byte(*bytes.first()?) {
+    if !TOKEN.has(*bytes.first()?) {
         return None;
     }
     let mut room = [const { MaybeUninit::uninit() }; SHORT_WAY_FIELDS];
@@ -139,14 +142,14 @@ fn read_whole<'r>(limits: &HeadLimits, bytes: &'r [u8]) -> Option<(usize, Reques
         return None;
     };
     let (method, target, minor) = (request.method?, request.path?, request.version?);
-    let over = |count: usize, limit: u32| u32::try_from(count).map_or(true, |count| count > limit);
+    let over = |count: usize, limit: u32| count as u64 > u64::from(limit);
     let head = &bytes[..consumed];
     // `httparse` takes a lone LF for the end of a line (RFC 9112 §2.2), and any visible character in a target.
     if !head.ends_with(b"\r\n\r\n")
         || over(consumed, limits.max_head_bytes)
         || over(request.headers.len(), limits.max_fields)
         || over(target.len(), limits.max_target_bytes)
-        || !target.bytes().all(is_target_byte)
+        || TARGET.span(target.as_bytes()) < target.len()
     {
         return None;
     }
@@ -159,11 +162,11 @@ fn read_whole<'r>(limits: &HeadLimits, bytes: &'r [u8]) -> Option<(usize, Reques
         }
         next = start;
     }
+    let mut known = Known::default();
+    for header in request.headers.iter() {
+        known.add(header.name, header.value);
+    }
     let fields = Fields::of_lines(&head[next..lines_end]);
-    let pairs = request
-        .headers
-        .iter()
-        .map(|header| (header.name.as_bytes(), header.value));
-    let head = RequestHead::from_checked(method, target, minor, fields, pairs);
+    let head = RequestHead::from_checked(method, target, minor, fields, known);
     Some((consumed, head))
 }

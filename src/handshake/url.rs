@@ -3,6 +3,8 @@
 use core::fmt;
 use core::net::Ipv6Addr;
 
+use crate::syntax::ByteSet;
+
 /// A ws or wss URI, cut into its parts. It borrows the text and allocates nothing.
 ///
 /// Everything is kept as written: letters of the host keep their case, `%23` stays `%23`.
@@ -63,7 +65,7 @@ impl<'a> Url<'a> {
             return Err(UrlError::Fragment);
         }
         let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let Authority { host, port } = Authority::parse(authority).map_err(|error| {
+        let Authority { host, port } = Authority::parse(authority.as_bytes()).map_err(|error| {
             if authority.contains('@') {
                 UrlError::Userinfo
             } else {
@@ -75,13 +77,13 @@ impl<'a> Url<'a> {
             return Err(UrlError::Port);
         }
         let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
-        if !is_encoded(path, b":@/") || !is_encoded(query, b":@/?") {
+        if !is_encoded(path.as_bytes(), b":@/") || !is_encoded(query.as_bytes(), b":@/?") {
             return Err(UrlError::Character);
         }
         let path = if path.is_empty() { "/" } else { path };
         Ok(Self {
             secure,
-            host,
+            host: &authority[..host.len()],
             port,
             path,
             query,
@@ -195,37 +197,34 @@ pub enum UrlError {
     Character,
 }
 
-/// `host [ ":" port ]` (RFC 3986 §3.2): what Host holds, and what stands behind `//`.
+/// `host [ ":" port ]` (RFC 3986 §3.2): what Host holds, and what stands behind `//`. ASCII.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Authority<'a> {
-    pub(super) host: &'a str,
+    pub(super) host: &'a [u8],
     pub(super) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
-        // The colons of an IPv6 address stand within its brackets.
-        let host_end = match text.strip_prefix('[') {
-            Some(rest) => rest.find(']').map(|end| end + 2).ok_or(UrlError::Host)?,
-            None => text.bytes().position(|byte| byte == b':').unwrap_or(text.len()),
+    pub(super) fn parse(text: &'a [u8]) -> Result<Self, UrlError> {
+        let (host, rest) = match text.strip_prefix(b"[") {
+            Some(inner) => {
+                let end = inner
+                    .iter()
+                    .position(|&byte| byte == b']')
+                    .ok_or(UrlError::Host)?;
+                let address = core::str::from_utf8(&inner[..end]).map_err(|_| UrlError::Host)?;
+                address.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
+                text.split_at(end + 2)
+            }
+            None => text.split_at(encoded_span(text, b"")),
         };
-        let (host, rest) = text.split_at(host_end);
-        let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && is_encoded(host, b""),
-        };
-        if !valid {
+        if host.is_empty() {
             return Err(UrlError::Host);
         }
-        let port = match rest.strip_prefix(':') {
-            None if rest.is_empty() => None,
-            None => return Err(UrlError::Host),
-            Some("") => None,
-            // `parse` alone would take a sign.
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(digits.parse().map_err(|_| UrlError::Port)?)
-            }
-            Some(_) => return Err(UrlError::Port),
+        let port = match rest {
+            [] | [b':'] => None,
+            [b':', digits @ ..] => Some(parse_port(digits).ok_or(UrlError::Port)?),
+            _ => return Err(UrlError::Host),
         };
         Ok(Self { host, port })
     }
@@ -241,33 +240,30 @@ const fn default_port(secure: bool) -> u16 {
     if secure { 443 } else { 80 }
 }
 
+/// The number in decimal digits, as many as there are.
+fn parse_port(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0u16, |port, digit| match digit {
+        b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(digit - b'0')),
+        _ => None,
+    })
+}
+
 /// The unreserved characters and sub-delims (RFC 3986 §2.2, §2.3).
-const AS_THEY_ARE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~')
-            || matches!(
-                byte as u8,
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-            );
-        byte += 1;
-    }
-    table
-};
+static AS_THEY_ARE: ByteSet = ByteSet::alphanumeric_and(b"-._~!$&'()*+,;=");
 
 /// Whether `text` has only unreserved characters, sub-delims, percent-encoded bytes and `also` (RFC 3986 §2).
-fn is_encoded(text: &str, also: &[u8]) -> bool {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let valid = match byte {
-            _ if AS_THEY_ARE[usize::from(byte)] => true,
-            b'%' => (0..2).all(|_| bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit())),
-            _ => also.contains(&byte),
-        };
-        if !valid {
-            return false;
+fn is_encoded(text: &[u8], also: &[u8]) -> bool {
+    encoded_span(text, also) == text.len()
+}
+
+/// How many bytes at the beginning of `text` are such.
+fn encoded_span(text: &[u8], also: &[u8]) -> usize {
+    let mut rest = text;
+    loop {
+        rest = match &rest[AS_THEY_ARE.span(rest)..] {
+            [b'%', a, b, rest @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if also.contains(byte) => rest,
+            rest => return text.len() - rest.len(),
         }
     }
-    true
 }

@@ -1,6 +1,7 @@
 //! Kernels alone; the opening handshake.
 
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -70,6 +71,7 @@ impl Loop for Text {
 /// The least that answers a request: its head parsed, the key hashed and encoded.
 pub struct Handshake {
     wire: Wire,
+    buffer: [u8; 1024],
     times: usize,
 }
 
@@ -77,6 +79,7 @@ impl Handshake {
     pub fn new(tap: &MaybeTap) -> Self {
         Self {
             wire: Wire::new(Arc::from(REQUEST), REQUEST.len(), tap.clone()),
+            buffer: [0; 1024],
             times: Job::Handshake(None).messages(),
         }
     }
@@ -87,15 +90,11 @@ impl Contender for Handshake {
         const BEGIN: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
             Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
         for _ in 0..self.times {
-            let mut buffer = [0; 1024];
-            let n = self.wire.read_into(&mut buffer);
-            let mut fields = [httparse::EMPTY_HEADER; 32];
-            let mut request = httparse::Request::new(&mut fields);
-            assert!(
-                request
-                    .parse(&buffer[..n])
-                    .is_ok_and(|parsed| parsed.is_complete())
-            );
+            let n = self.wire.read_into(&mut self.buffer);
+            let mut fields = [const { MaybeUninit::uninit() }; 32];
+            let mut request = httparse::Request::new(&mut []);
+            let parsed = request.parse_with_uninit_headers(&self.buffer[..n], &mut fields);
+            assert!(parsed.is_ok_and(|parsed| parsed.is_complete()));
             let mut fields = request.headers.iter();
             let key = fields.find(|field| field.name.eq_ignore_ascii_case("Sec-WebSocket-Key"));
             let mut hash = Sha1::new();
