@@ -106,6 +106,7 @@ impl Place {
             None
         }
     }
+
     /// The bytes there, unless that is the inbox: one comparison tells, as for any range.
     #[inline]
     pub(crate) fn of(self, bytes: &[u8]) -> Option<&[u8]> {

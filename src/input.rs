@@ -263,7 +263,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     }
 
     /// How many of the bytes given are used up. After a [`Violation`](crate::Violation), up to and including
-    /// the octet that proved it.
+    /// the octet that proved it, unless that was read straight to the inbox ([`spaces`](Self::spaces)).
     pub fn consumed(&self) -> usize {
         self.cursor.start
     }
@@ -286,7 +286,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         }
     }
 
-    /// How many of the bytes given are not used up.
+    /// How many of the bytes given are not used up, those among them that were read straight to the inbox
+    /// ([`spaces`](Self::spaces)): they lie in front of the buffer's until the next `Connection::receive`, which takes them all.
     pub fn remaining(&self) -> usize {
         self.cursor.gathered + self.cursor.end - self.cursor.start
     }
@@ -335,7 +336,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// and for masked binary data with a buffer of at most 16 KiB, which are unmasked in the pass that copies them. It
     /// may be filled alone, by a read that knows one place only; to fill the buffer alone, ask for its [`space`](Self::space).
     ///
-    /// Of a [`Violation`](crate::Violation) in what went to the inbox, [`consumed`](Self::consumed) does not tell the place.
+    /// `Connection::receive` is to be called before the parts are taken, or the state is handed over: what was read to the inbox
+    /// cannot be had otherwise. Of a [`Violation`](crate::Violation) in that, [`consumed`](Self::consumed) does not tell the place.
     ///
     /// ```
     /// # use std::io::{self, IoSliceMut, Read};
@@ -400,7 +402,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         }
     }
 
-    /// Gives the parts back. Bytes that are not [consumed](Self::consumed) yet are lost unless they are kept.
+    /// Gives the parts back. Bytes that are not [consumed](Self::consumed) yet are lost unless they are kept; those read straight to
+    /// the inbox ([`spaces`](Self::spaces)) are, unless `Connection::receive` was called since.
     pub fn into_parts(self) -> (B, I) {
         (self.buffer, self.inbox)
     }

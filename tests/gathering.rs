@@ -6,7 +6,7 @@ mod streams;
 
 use proptest::prelude::*;
 use streams::{Collector, Item, Payload, Seen, kind, outbox, peer_of, role, send};
-use ws_proto::frame::{Header, Opcode};
+use ws_proto::frame::{Header, Opcode, Rsv};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, Violation};
 
@@ -162,6 +162,68 @@ fn nothing_is_gathered_that_gains_nothing() {
     }
 }
 
+/// Nor what is not to be gathered as it is.
+#[test]
+fn nothing_is_gathered_of_pieces_compressed_messages_and_control_frames() {
+    let first_place = |config: &Config, bytes: &[u8]| {
+        let mut connection = Connection::new(Role::Client, config);
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Client));
+        let mut input = Input::new(bytes.to_vec(), &mut inbox);
+        assert!(!connection.receive(&mut input, &mut outbox).unwrap());
+        input.spaces(&connection)[0].len()
+    };
+    let header = |rsv, opcode, len| {
+        let mut header = Header::new(opcode, len);
+        header.rsv = rsv;
+        header.encode()
+    };
+    let plain = header(Rsv::NONE, Opcode::BINARY, 10_000);
+    let mut config = Config::default();
+    assert_eq!(first_place(&config, &plain), 4096);
+    assert_eq!(first_place(&config, &header(Rsv::NONE, Opcode::PING, 125)), 0);
+    config.reserved_bits = Rsv::RSV2;
+    let extended = header(Rsv::RSV2, Opcode::TEXT, 10_000);
+    assert_eq!(first_place(&config, &extended), 4096);
+    config.pieces = true;
+    assert_eq!(first_place(&config, &plain), 0);
+    #[cfg(feature = "deflate")]
+    {
+        config.pieces = false;
+        config.deflate = Some(ws_proto::deflate::Parameters::default());
+        assert_eq!(
+            first_place(&config, &header(Rsv::RSV1, Opcode::BINARY, 10_000)),
+            0
+        );
+        assert_eq!(first_place(&config, &plain), 4096);
+    }
+}
+
+/// A message with a bit of an extension of the embedder's, gathered: it is no text until that has undone its work.
+#[test]
+fn s5_8_what_an_extension_transformed_is_gathered_as_it_is() {
+    let mut config = Config::default();
+    config.reserved_bits = Rsv::RSV2;
+    let mut connection = Connection::new(Role::Client, &config);
+    let mut outbox = outbox(Role::Client);
+    let mut header = Header::new(Opcode::TEXT, 8000);
+    header.rsv = Rsv::RSV2;
+    let header = header.encode();
+    let mut input = Input::with_space(vec![0; 100], Inbox::new());
+    input.space()[..header.len()].copy_from_slice(&header);
+    input.filled(header.len());
+    let mut left = 8000;
+    while !connection.receive(&mut input, &mut outbox).unwrap() {
+        let [inbox, buffer] = input.spaces(&connection);
+        let (first, second) = (inbox.len(), buffer.len().min(left - inbox.len()));
+        inbox.fill(0xff);
+        buffer[..second].fill(0xff);
+        left -= first + second;
+        input.filled(first + second);
+    }
+    assert_eq!(input.event(), Event::Binary(&[0xff; 8000]));
+    assert_eq!(input.extended(), Some((MessageKind::Text, Rsv::RSV2)));
+}
+
 /// Bytes of the buffer that were not looked at come before those of the next read.
 #[test]
 fn what_is_left_of_the_buffer_comes_first() {
@@ -207,7 +269,7 @@ fn what_is_left_of_the_buffer_comes_first() {
     assert_eq!(input.event(), Event::Text(std::str::from_utf8(&payload).unwrap()));
 }
 
-/// After a Close frame of ours and the end of it, or a failure, nothing is gathered, and what was read is discarded.
+/// After the end of the transport nothing is gathered, and what was read is discarded.
 #[test]
 fn s7_1_7_what_was_read_to_the_inbox_is_discarded_with_the_rest() {
     let bytes = frame(Role::Client, false, Opcode::BINARY, &[7; 10_000]);

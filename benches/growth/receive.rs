@@ -92,6 +92,11 @@ pub(crate) const PATHS: &[Path] = &[
         |n| bytes(SERVER, Content::Mixed, n).in_reads_of(READ_BYTES).job(),
     ),
     path(
+        "receive: bytes of a message, read straight to the inbox, text",
+        160 << 10,
+        straight,
+    ),
+    path(
         "receive: bytes of a message, 16 KiB a read, by a client",
         160 << 10,
         |n| {
@@ -369,5 +374,31 @@ fn through_a_buffer(n: usize) -> Job {
             seen.receive(&mut connection, &mut input, &mut outbox);
         }
         (seen.events, seen.bytes) == (n, 125 * n)
+    })
+}
+
+/// The bytes of a text by `Input::spaces`.
+fn straight(n: usize) -> Job {
+    let wire = frame(SERVER, Opcode::TEXT, &Content::Mixed.payload(n));
+    let mut connection = Connection::new(SERVER, &Config::default());
+    let (mut inbox, mut outbox) = (Inbox::new(), workload::outbox(SERVER));
+    let mut buffer = vec![0; READ_BYTES];
+    Box::new(move || {
+        let mut seen = Seen::default();
+        let mut left = &wire[..];
+        while !left.is_empty() {
+            let mut input = Input::with_space(&mut buffer[..], &mut inbox);
+            let (mut read, rest) = left.split_at(left.len().min(READ_BYTES));
+            let filled = read.len();
+            for space in input.spaces(&connection) {
+                let (part, behind) = read.split_at(read.len().min(space.len()));
+                space[..part.len()].copy_from_slice(part);
+                read = behind;
+            }
+            input.filled(filled);
+            left = rest;
+            seen.receive(&mut connection, &mut input, &mut outbox);
+        }
+        seen.events == 1 && seen.bytes == n
     })
 }

@@ -57,7 +57,8 @@ impl Connection {
     /// over contexts, [`Outbox::inflated`] goes over too.
     ///
     /// No event is to be in use: the state is that after it. Input that was read and not looked at
-    /// ([`Input::remaining`](crate::Input::remaining)) has to go over too. A client's outbox is seeded anew on the other
+    /// ([`Input::remaining`](crate::Input::remaining)) has to go over too; what was read by [`Input::spaces`](crate::Input::spaces)
+    /// is to be looked at first. A client's outbox is seeded anew on the other
     /// side. A Pong that waits for the end of a frame being sent is dropped.
     ///
     /// ```

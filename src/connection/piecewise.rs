@@ -38,6 +38,7 @@ impl Connection {
         if len > u64::MAX >> 1 {
             return Err(SendError::FrameTooLong);
         }
+        outbox.check_room(Header::MAX_BYTES)?;
         outbox.append(&Header::new(kind.opcode(), len).encode());
         if len > 0 {
             outbox.hold_pong(true);

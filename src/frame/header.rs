@@ -142,7 +142,7 @@ impl Header {
         let (len_7, rest, start) = if self.payload_len < u64::from(LEN_16) {
             (self.payload_len as u8, u64::from(key), 2)
         } else if let Ok(len) = u16::try_from(self.payload_len) {
-            let len = u64::from(len.to_be().to_le());
+            let len = u64::from(u16::from_le_bytes(len.to_be_bytes()));
             (LEN_16, len | u64::from(key) << 16, 4)
         } else {
             // A copy, lest all of it has to be in memory for the others too.
@@ -222,4 +222,22 @@ impl Deref for EncodedHeader {
 pub(crate) struct Fault {
     pub(crate) violation: Violation,
     pub(crate) at: usize,
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s5_2_a_header_in_place_is_the_header() {
+        for key in [None, Some(MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]))] {
+            for payload_len in [0, 1, 125, 126, 0x0102, 0xffff, 0x1_0000, u64::MAX >> 1] {
+                let mut header = Header::new(Opcode::TEXT, payload_len);
+                header.key = key;
+                let mut octets = [0xaa; Header::MAX_BYTES];
+                let len = header.encode_to(&mut octets);
+                assert_eq!(octets[..len], *header.encode());
+            }
+        }
+    }
 }

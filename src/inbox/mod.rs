@@ -14,7 +14,8 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// Bytes received of a message that is not complete yet, unmasked.
 ///
 /// Only what does not lie whole in the bytes given to `Connection::receive` is copied here: a message
-/// that straddles two reads, the fragments of one, a control frame cut in two. Compressed messages are inflated here.
+/// that straddles two reads, the fragments of one, a control frame cut in two. What goes on a long message can be read straight
+/// to here ([`Input::spaces`](crate::Input::spaces)). Compressed messages are inflated here.
 ///
 /// It grows with what was received, whatever a header declares: its capacity is at most the received bytes, an eighth more
 /// (of `max_message_bytes` at most), and 64 KiB; for a compressed message twice what it

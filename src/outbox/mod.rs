@@ -173,7 +173,7 @@ impl Outbox {
     }
 
     /// Sets the high-water mark in bytes. One message may pass it, up to 4 GiB in all; what is sent after it is
-    /// refused. Automatic replies always fit: they are at most two Pongs, one of which waits outside, and one Close frame.
+    /// refused. Automatic replies always fit below 4 GiB: they are at most two Pongs, one of which waits outside, and one Close frame.
     pub fn set_max_bytes(&mut self, max_bytes: u32) {
         self.max_bytes = max_bytes.min(MOST_BYTES);
     }
@@ -311,10 +311,9 @@ impl Outbox {
     /// Whether places in the buffer still have 32 bits with `n` bytes of payload more.
     #[inline]
     pub(crate) fn check_room(&self, n: usize) -> Result<(), SendError> {
-        if n > (MOST_BYTES as usize).saturating_sub(self.buffer.len()) {
-            Err(SendError::Full)
-        } else {
-            Ok(())
+        match (MOST_BYTES as usize).checked_sub(self.buffer.len()) {
+            Some(room) if n <= room => Ok(()),
+            _ => Err(SendError::Full),
         }
     }
 
@@ -390,8 +389,8 @@ impl Frame<'_> {
         };
         let start = header.encode_to(spare.first_chunk_mut()?);
         let end = start + payload.len();
-        *len += end;
         let to = spare.get_mut(start..end)?;
+        *len += end; // before the copy, so that nothing has to be kept across that
         match key {
             None if PLAIN_COPY_BYTES.contains(&payload.len()) => to.copy_from_slice(payload),
             key => key.unwrap_or_default().copy_at_once(payload, to),

@@ -18,6 +18,7 @@ super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
 #[inline]
 pub(crate) fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
+    debug_assert!(text.len() <= 2 * BYTES);
     let mut check = Check::new();
     let front = masked_part(key, text);
     if text.len() <= BYTES {
