@@ -93,6 +93,7 @@ impl MaskingKey {
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn apply_short(self, payload: &mut [u8]) {
+        debug_assert!(payload.len() < LONG_BYTES);
         short::<false>(self, payload);
     }
 

@@ -274,9 +274,8 @@ mod tests {
 
     #[test]
     fn s5_6_every_length_on_every_way() {
-        let step = if cfg!(miri) { 31 } else { 1 };
         let text = "aé世b界 😀".repeat(12).into_bytes();
-        for len in (0..=MAX_CONTROL_BYTES).step_by(step) {
+        for len in 0..=MAX_CONTROL_BYTES {
             assert_all_right(&text[..len], 2);
             assert_all_right(&text[..len], 1);
             assert_all_right(&[b'a'; MAX_CONTROL_BYTES][..len], 1);
@@ -291,12 +290,7 @@ mod tests {
     #[test]
     fn s5_6_lengths_of_16_bits_on_every_way() {
         let text = "aé世b界 😀".repeat(5000).into_bytes();
-        let lens: &[usize] = if cfg!(miri) {
-            &[126, 200]
-        } else {
-            &[126, 127, 128, 129, 200, 1000, 0xffff]
-        };
-        for &len in lens {
+        for len in [126, 127, 128, 129, 200, 1000, 0xffff] {
             let end = (0..len).rev().find(|&i| core::str::from_utf8(&text[..i]).is_ok());
             for len in [len, end.unwrap_or_default()] {
                 assert_all_right(&text[..len], 1);
@@ -307,9 +301,8 @@ mod tests {
 
     #[test]
     fn s5_2_whatever_else_is_left_to_the_decoder() {
-        let step = if cfg!(miri) { 11 } else { 1 };
-        for first in (0..=0xff).step_by(step) {
-            for second in (0..=0xff).step_by(step) {
+        for first in 0..=0xff {
+            for second in 0..=0xff {
                 for role in [Role::Server, Role::Client] {
                     let masked = role == Role::Server;
                     let short = second & 0x7f <= 125 && (second >= 0x80) == masked;
