@@ -164,8 +164,7 @@ fn lend_piece(
 
 /// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its
 /// octets prove that.
-#[inline(always)]
-pub(super) fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
+fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
     let key = key.unwrap_or_default(); // zero changes nothing
     if !text {
         key.apply(payload);
