@@ -2,6 +2,7 @@
 //!
 //! The servers have one thread. Only the processes started here are ended.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::table::Row;
+use crate::table::{Row, quartiles};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -35,6 +36,8 @@ pub struct Plan {
     pub connections: &'static [usize],
     pub bytes: &'static [usize],
     pub seconds: f64,
+    /// Each server under each load so often.
+    pub rounds: usize,
 }
 
 impl Plan {
@@ -42,11 +45,13 @@ impl Plan {
         connections: &[1, 100],
         bytes: &[32, 64 << 10],
         seconds: 0.3,
+        rounds: 1,
     };
     pub const FULL: Self = Self {
         connections: &[1, 100, 10_000],
         bytes: &[32, 1 << 10, 64 << 10],
-        seconds: 2.0,
+        seconds: 1.0,
+        rounds: 3,
     };
 }
 
@@ -55,19 +60,37 @@ pub fn run(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
     let folder = build()?;
     let most = plan.connections.iter().max().copied().unwrap_or(0) as u64;
     raise_descriptor_limit(most + 64)?;
+    let servers: Vec<_> = SERVERS.into_iter().filter(|server| wanted(server)).collect();
     let mut rows = Vec::new();
     for &connections in plan.connections {
         for &bytes in plan.bytes {
-            for server in SERVERS.into_iter().filter(|server| wanted(server)) {
-                eprintln!("{server}: {connections} connections, {bytes} bytes");
-                match measure(&folder, server, connections, bytes, plan.seconds) {
-                    Ok(figures) => rows.extend(figures),
-                    Err(error) => eprintln!("{server} is left out of this: {error}"),
+            let mut figures = BTreeMap::<_, Vec<_>>::new();
+            for round in 0..plan.rounds {
+                // Nobody always comes behind the same one.
+                for i in 0..servers.len() {
+                    let at = (round + i) % servers.len();
+                    let server = servers[at];
+                    eprintln!("{server}: {connections} connections, {bytes} bytes");
+                    match measure(&folder, server, connections, bytes, plan.seconds) {
+                        Ok(measured) => figures.entry(at).or_default().push(measured),
+                        Err(error) => eprintln!("{server} is left out of this: {error}"),
+                    }
                 }
             }
+            rows.extend(figures.into_values().flat_map(medians));
         }
     }
     Ok(rows)
+}
+
+/// Each figure of all rounds, of which there is one at least.
+fn medians(rounds: Vec<Vec<Row>>) -> Vec<Row> {
+    let mut rows = rounds[0].clone();
+    for (i, row) in rows.iter_mut().enumerate() {
+        let mut figures: Vec<_> = rounds.iter().map(|round| round[i].median).collect();
+        [row.low, row.median, row.high] = quartiles(&mut figures);
+    }
+    rows
 }
 
 /// Builds the examples of this crate; where executables lie.

@@ -9,7 +9,7 @@ use crate::alloc;
 use crate::contender::{Contender, Seen};
 use crate::deflate::Context;
 use crate::peers;
-use crate::table::{Left, Row};
+use crate::table::{Left, Row, quartiles};
 use crate::wire::{self, Tap};
 use crate::workloads::{self, ACCEPT, Job, Workload};
 
@@ -116,16 +116,15 @@ fn time(contender: &mut dyn Contender, times: u32) -> Duration {
 }
 
 fn row(workload: &Workload, mut turn: Turn) -> Row {
-    turn.ns.sort_by(f64::total_cmp);
-    let at = |part: usize| turn.ns[(turn.ns.len() - 1) * part / 4];
+    let [low, median, high] = quartiles(&mut turn.ns);
     Row {
         workload: workload.group.clone(),
         case: workload.case.clone(),
         contender: turn.name.into(),
         unit: "ns".into(),
-        median: at(2),
-        low: at(1),
-        high: at(3),
+        median,
+        low,
+        high,
         allocations: turn.allocations,
         reads: turn.reads,
         writes: turn.writes,

@@ -23,6 +23,12 @@ pub struct Row {
     pub writes: f64,
 }
 
+/// The lower quartile, the median and the upper one.
+pub fn quartiles(figures: &mut [f64]) -> [f64; 3] {
+    figures.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|part| figures[(figures.len() - 1) * part / 4])
+}
+
 /// Why a contender is left out of a workload.
 pub struct Left {
     contender: &'static str,
