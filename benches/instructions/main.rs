@@ -17,7 +17,7 @@ use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
 /// What a path is called, and what goes through it so many times.
 type Path = (&'static str, fn(usize));
 
-const PATHS: [Path; 17] = [
+const PATHS: [Path; 18] = [
     ("receive_masked_binary_8", |n| {
         receive(Role::Server, Content::Binary, 8, n)
     }),
@@ -42,6 +42,7 @@ const PATHS: [Path; 17] = [
     ("receive_masked_binary_1024", |n| {
         receive(Role::Server, Content::Binary, 1024, n)
     }),
+    ("receive_masked_binary_1024_in_two", receive_in_two),
     ("ping_and_pong_8", ping),
     ("send_masked_8", |n| send(Role::Client, 8, n)),
     ("send_masked_125", |n| send(Role::Client, 125, n)),
@@ -106,6 +107,23 @@ fn receive_each(
             seen += 1;
         }
         outbox.consume(usize::MAX);
+    }
+}
+
+/// Each message straddles two reads.
+fn receive_in_two(n: usize) {
+    let frame = workload::frame(Role::Server, Opcode::BINARY, &Content::Binary.payload(1024));
+    let mut connection = Connection::new(Role::Server, &Config::default());
+    let (mut inbox, mut outbox) = (Inbox::new(), workload::outbox(Role::Server));
+    for _ in 0..n {
+        let mut frame = frame.clone();
+        let (first, second) = frame.split_at_mut(512);
+        let mut input = Input::new(first, &mut inbox);
+        assert_eq!(connection.receive(&mut input, &mut outbox), Ok(false));
+        let mut input = Input::new(second, &mut inbox);
+        assert_eq!(connection.receive(&mut input, &mut outbox), Ok(true));
+        assert!(matches!(black_box(input.event()), Event::Binary(data) if data.len() == 1024));
+        assert_eq!(connection.receive(&mut input, &mut outbox), Ok(false));
     }
 }
 

@@ -124,6 +124,9 @@ impl Connection {
                 continue;
             }
             let start = cursor.start;
+            if start >= cursor.stop && !self.decoder.is_before_empty_payload() {
+                break;
+            }
             let room = self.room();
             let end = self.end_of_piece(cursor, inbox);
             let step = self

@@ -208,6 +208,12 @@ impl Decoder {
         matches!(self.state, State::Payload { .. })
     }
 
+    /// Whether the next step gives an empty payload, for which it needs no bytes.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_before_empty_payload(&self) -> bool {
+        self.is_in_payload() && self.remaining == 0
+    }
+
     /// Whether a fragmented message is unfinished.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_in_message(&self) -> bool {
