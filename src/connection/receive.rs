@@ -30,14 +30,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         let (bytes, cursor, inbox) = input.parts();
-        let start = cursor.start;
-        if let Some(rest) = bytes.get_mut(start..cursor.stop)
-            && let Some((kind, payload)) = self.take_short_message(rest)
-        {
-            cursor.take_message(kind, start + payload.start..start + payload.end);
-            return Ok(true);
-        }
-        if self.advance(bytes, cursor, inbox, outbox) {
+        if self.take_short_message(bytes, cursor) || self.advance(bytes, cursor, inbox, outbox) {
             return Ok(true);
         }
         match cursor.found {
@@ -55,14 +48,7 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        let start = cursor.start;
-        if let Some(rest) = bytes.get_mut(start..cursor.stop)
-            && let Some((kind, payload)) = self.take_whole_message(rest)
-        {
-            cursor.take_message(kind, start + payload.start..start + payload.end);
-            return true;
-        }
-        self.advance_on(bytes, cursor, inbox, outbox)
+        self.take_whole_message(bytes, cursor) || self.advance_on(bytes, cursor, inbox, outbox)
     }
 
     /// Goes on where the short way does not lead.

@@ -57,14 +57,19 @@ impl WholeMessage {
             let &[first, second] = bytes.first_chunk()?;
             (first, second, None)
         };
-        // Two comparisons and not one of both octets: the length is what the next message waits for.
+        // Comparisons of their own and not one of both octets: the length is what the next message waits for.
         let len = usize::from(second).wrapping_sub(usize::from(if masked { MASK } else { 0 }));
-        if !matches!(first, TEXT | BINARY) || len > MAX_CONTROL_BYTES {
+        if len > MAX_CONTROL_BYTES {
             return None;
         }
+        let text = match first {
+            BINARY => false,
+            TEXT => true,
+            _ => return None,
+        };
         let start = if masked { 6 } else { 2 };
         Some(Self {
-            text: first == TEXT,
+            text,
             payload: start..start + len,
             key,
         })

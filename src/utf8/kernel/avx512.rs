@@ -13,31 +13,42 @@ type Vector = __m512i;
 
 super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
 
+/// Unmasks a text of less than two vectors if it is valid; whether it is.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
+pub(super) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> bool {
+    let valid = is_short_text(key, text);
+    if valid {
+        key.apply_short(text);
+    }
+    valid
+}
+
 /// Whether a text of at most two vectors is valid, which the key masks. It stays as it is.
 #[cfg(feature = "alloc")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
 #[inline]
-pub(crate) fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
+fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
     debug_assert!(text.len() <= 2 * BYTES);
     let mut check = Check::new();
-    let front = masked_part(key, text);
+    let front = masked_part(key, text, 0);
     if text.len() <= BYTES {
         check.group(&[front]);
     } else {
-        check.group(&[front, masked_part(key, &text[BYTES..])]);
+        check.group(&[front, masked_part(key, text, BYTES)]);
     }
     check.finish()
 }
 
-/// The first vector of a text that the key masks, unmasked, with zeros behind the text.
+/// The vector of a text that the key masks from some place on, unmasked, with zeros behind the text.
 #[cfg(feature = "alloc")]
 #[target_feature(enable = "avx512bw")]
 #[inline]
-fn masked_part(key: MaskingKey, text: &[u8]) -> Vector {
-    let absent = BYTES.saturating_sub(text.len()) as u32;
-    let there = u64::MAX.checked_shr(absent).unwrap_or(0);
+fn masked_part(key: MaskingKey, text: &[u8], from: usize) -> Vector {
+    let places = _mm512_set1_epi8((text.len() - from) as i8);
+    let there = _mm512_cmplt_epu8_mask(load(&PLACES), places);
     // SAFETY: what is not there of the vector is not read.
-    let block = unsafe { _mm512_maskz_loadu_epi8(there, text.as_ptr().cast()) };
+    let block = unsafe { _mm512_maskz_loadu_epi8(there, text[from..].as_ptr().cast()) };
     _mm512_maskz_mov_epi8(there, xor(block, repeated(key)))
 }
 

@@ -13,7 +13,7 @@ mod rules;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod avx2;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-pub(crate) mod avx512;
+mod avx512;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod ssse3;
 
@@ -125,6 +125,33 @@ pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
     }
 }
 
+/// Unmasks a text of less than 128 octets if it is valid; whether it did. Elsewhere than under AVX-512, text that is more than
+/// ASCII is left to [`run`].
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(crate) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> bool {
+    unmask_short_on(Cpu::known(), key, text)
+}
+
+#[cfg(feature = "alloc")]
+#[inline(always)]
+#[allow(unsafe_code)]
+fn unmask_short_on(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> bool {
+    match cpu.level() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        // SAFETY: the processor has the level's instructions, by `Cpu`.
+        Level::Avx512 => unsafe { avx512::unmask_short(key, text) },
+        _ => unmask_short_ascii(key, text),
+    }
+}
+
+/// A function of its own, lest the choice have the registers saved that this needs.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn unmask_short_ascii(key: MaskingKey, text: &mut [u8]) -> bool {
+    key.apply_if_short_ascii(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +188,31 @@ mod tests {
             let name = alloc::format!("{cpu:?}");
             assert(&name, &|text| run(cpu, none, &*text), none);
             assert(&name, &|text| run(cpu, key, text), key);
+        }
+        if text.len() < 128 {
+            assert_short(text, key);
+        }
+    }
+
+    /// What each level does to a short text: unmask it, or leave it as it is.
+    fn assert_short(text: &[u8], key: MaskingKey) {
+        let mut masked = text.to_vec();
+        key.apply(&mut masked);
+        for &level in Level::ALL {
+            let cpu = Cpu::this().at_most(level);
+            let mut buffer = masked.clone();
+            if unmask_short_on(cpu, key, &mut buffer) {
+                assert!(core::str::from_utf8(text).is_ok(), "{cpu:?} {text:02x?}");
+                assert_eq!(buffer, text, "{cpu:?}");
+            } else {
+                assert!(!text.is_ascii(), "{cpu:?} {text:02x?}");
+                assert_eq!(buffer, masked, "{cpu:?} {text:02x?}");
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                assert!(
+                    cpu.level() < Level::Avx512 || core::str::from_utf8(text).is_err(),
+                    "{text:02x?}"
+                );
+            }
         }
     }
 
