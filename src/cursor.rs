@@ -45,7 +45,6 @@ impl Cursor {
     pub(crate) fn take_message(&mut self, kind: MessageKind, range: Range<usize>) {
         self.start = range.end;
         self.found = Found::message(kind == MessageKind::Text, Place::buffer(range));
-        self.goes_on = false;
     }
 }
 

@@ -18,7 +18,7 @@ super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
 pub(super) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> bool {
     let valid = is_short_text(key, text);
-    if valid {
+    if valid && key != MaskingKey::default() {
         key.apply_short(text);
     }
     valid
