@@ -23,7 +23,7 @@ impl Connection {
     /// # Errors
     /// The peer's [`Violation`], once, at the octet that proves it: [`Input::consumed`] says which. The
     /// Close frame with its code is in the outbox then; nothing after it is looked at.
-    // Always, for the short way: as a call it took a quarter more instructions, and up to 40 % more time.
+    // Always, for the short way: as a call it took a quarter more.
     #[inline(always)]
     pub fn receive<B: Buffer, I: InboxSlot>(
         &mut self,
