@@ -97,11 +97,12 @@ impl MaskingKey {
         short::<false>(self, payload);
     }
 
-    /// Masks or unmasks in place if the payload is short, and the result ASCII; whether that is so.
+    /// Masks or unmasks less than 128 octets in place if the result is ASCII; whether it is.
     #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) fn apply_if_short_ascii(self, payload: &mut [u8]) -> bool {
-        payload.len() < LONG_BYTES && short::<true>(self, payload)
+    pub(crate) fn apply_short_if_ascii(self, payload: &mut [u8]) -> bool {
+        debug_assert!(payload.len() < LONG_BYTES);
+        short::<true>(self, payload)
     }
 
     /// Masks or unmasks `from` into `to`, in one pass over memory.

@@ -49,7 +49,7 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        self.take_whole_message(bytes, cursor).is_some() || self.advance_on(bytes, cursor, inbox, outbox)
+        self.take_longer_message(bytes, cursor).is_some() || self.advance_on(bytes, cursor, inbox, outbox)
     }
 
     /// Goes on where the short way does not lead.

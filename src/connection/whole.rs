@@ -1,7 +1,6 @@
 //! The short way of receiving: a message that lies whole in the bytes given, when nothing is unfinished.
 
 use super::{Connection, MessageKind};
-use crate::cpu::Cpu;
 use crate::cursor::Cursor;
 use crate::frame::{MAX_CONTROL_BYTES, WholeMessage};
 use crate::utf8::kernel;
@@ -16,7 +15,7 @@ pub(super) enum ShortWay {
 
 impl Connection {
     /// Takes a message of at most 125 bytes at the cursor, and goes behind it. Nothing has changed if there is none, or one for
-    /// [`take_whole_message`](Self::take_whole_message) or the decoder.
+    /// [`take_longer_message`](Self::take_longer_message) or the decoder.
     #[inline(always)]
     pub(super) fn take_short_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
         // Compiled twice: one way for both roles took a fifth more.
@@ -49,14 +48,14 @@ impl Connection {
         Some(())
     }
 
-    /// [`take_short_message`](Self::take_short_message) for any text, and for lengths of 16 bits too.
+    /// [`take_short_message`](Self::take_short_message) for lengths of 16 bits.
     #[inline]
-    pub(super) fn take_whole_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
+    pub(super) fn take_longer_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
         if self.short_way == ShortWay::Closed {
             return None;
         }
         let rest = bytes.get_mut(cursor.start..cursor.stop)?;
-        let WholeMessage { text, payload, key } = WholeMessage::recognise(!self.masks(), rest)?;
+        let WholeMessage { text, payload, key } = WholeMessage::recognise_longer(!self.masks(), rest)?;
         let place = cursor.start + payload.start..cursor.start + payload.end;
         let payload = rest.get_mut(payload)?;
         let len = payload.len() as u64;
@@ -67,10 +66,9 @@ impl Connection {
         let kind = if !text {
             key.apply(payload);
             MessageKind::Binary
-        } else if kernel::run(Cpu::this(), key, &mut *payload) {
+        } else if kernel::unmask(key, payload) {
             MessageKind::Text
         } else {
-            key.apply(payload); // as it was
             return None;
         };
         self.count_frame(len);
@@ -115,7 +113,7 @@ mod tests {
         let mut taken = connection.take_short_message(bytes, cursor).is_some();
         if !taken {
             assert_eq!((cursor.start, &*bytes), (0, given));
-            taken = connection.take_whole_message(bytes, cursor).is_some();
+            taken = connection.take_longer_message(bytes, cursor).is_some();
         }
         let place = input.event_range().map(|range| {
             let kind = match input.event() {

@@ -18,35 +18,8 @@ pub(crate) struct WholeMessage {
 }
 
 impl WholeMessage {
-    /// Recognises one that is `masked` or not, as it has to be: the first octets tell. What is wrong with any other, if
-    /// anything, is for the decoder to say.
-    #[inline(always)]
-    pub(crate) fn recognise(masked: bool, bytes: &[u8]) -> Option<Self> {
-        let short = Self::recognise_short(masked, bytes);
-        if short.is_some() {
-            return short;
-        }
-        let &[first @ (TEXT | BINARY), second, len_1, len_2, ref rest @ ..] = bytes else {
-            return None;
-        };
-        let len = usize::from(u16::from_be_bytes([len_1, len_2]));
-        if second != LEN_16 | if masked { MASK } else { 0 } || len < usize::from(LEN_16) {
-            return None;
-        }
-        let key = match rest.first_chunk() {
-            Some(octets) if masked => Some(MaskingKey::new(*octets)),
-            None if masked => return None,
-            _ => None,
-        };
-        let start = if masked { 8 } else { 4 };
-        Some(Self {
-            text: first == TEXT,
-            payload: start..start + len,
-            key,
-        })
-    }
-
-    /// [`recognise`](Self::recognise) for lengths of 7 bits.
+    /// Recognises one that is `masked` or not, as it has to be, with a length of 7 bits: the first octets tell. What is wrong
+    /// with any other, if anything, is for the decoder to say.
     #[inline(always)]
     pub(crate) fn recognise_short(masked: bool, bytes: &[u8]) -> Option<Self> {
         let (first, second, key) = if masked {
@@ -70,6 +43,29 @@ impl WholeMessage {
         let start = if masked { 6 } else { 2 };
         Some(Self {
             text,
+            payload: start..start + len,
+            key,
+        })
+    }
+
+    /// [`recognise_short`](Self::recognise_short) for lengths of 16 bits.
+    #[inline(always)]
+    pub(crate) fn recognise_longer(masked: bool, bytes: &[u8]) -> Option<Self> {
+        let &[first @ (TEXT | BINARY), second, len_1, len_2, ref rest @ ..] = bytes else {
+            return None;
+        };
+        let len = usize::from(u16::from_be_bytes([len_1, len_2]));
+        if second != LEN_16 | if masked { MASK } else { 0 } || len < usize::from(LEN_16) {
+            return None;
+        }
+        let key = match rest.first_chunk() {
+            Some(octets) if masked => Some(MaskingKey::new(*octets)),
+            None if masked => return None,
+            _ => None,
+        };
+        let start = if masked { 8 } else { 4 };
+        Some(Self {
+            text: first == TEXT,
             payload: start..start + len,
             key,
         })
