@@ -1,4 +1,4 @@
-//! This crate, by its public API. `Connection::receive` is a call that is not inlined.
+//! This crate, by its public API. Of `Connection::receive`, the short way of binary messages is compiled into the loop.
 
 use std::hint::black_box;
 use std::io::IoSlice;
