@@ -1,4 +1,4 @@
-//! Receiving: time per message, each found by one call that is not inlined, many in one read.
+//! Receiving: time per message, many in one read.
 //!
 //! Receiving unmasks in place, so that every read begins with a copy of the masked bytes, which is not timed. It
 //! leaves them in the cache, as a read from a socket does.

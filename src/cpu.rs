@@ -1,5 +1,8 @@
 //! Which vectors the processor has.
 
+#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+use core::sync::atomic::{AtomicU8, Ordering};
+
 /// Sets of instructions that kernels are compiled for. Each includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -38,7 +41,14 @@ impl Cpu {
     /// This processor, at its highest level. Found out once.
     #[inline]
     pub(crate) fn this() -> Self {
-        Self(highest())
+        Self(found().unwrap_or_else(find))
+    }
+
+    /// This processor as far as it is known: at its lowest level until [`this`](Self::this) was called. It calls nothing.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn known() -> Self {
+        Self(found().unwrap_or(Level::Baseline))
     }
 
     /// No higher than this level.
@@ -53,33 +63,33 @@ impl Cpu {
     }
 }
 
+/// A level and one; zero as long as nobody has asked.
+#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+static FOUND: AtomicU8 = AtomicU8::new(0);
+
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
 #[inline]
-fn highest() -> Level {
-    use core::sync::atomic::{AtomicU8, Ordering};
-
+fn found() -> Option<Level> {
     const BASELINE: u8 = Level::Baseline as u8 + 1;
     const SSSE3: u8 = Level::Ssse3 as u8 + 1;
     const AVX2: u8 = Level::Avx2 as u8 + 1;
     const AVX512: u8 = Level::Avx512 as u8 + 1;
 
-    /// A level and one; zero as long as nobody has asked.
-    static FOUND: AtomicU8 = AtomicU8::new(0);
-
-    #[cold]
-    fn find() -> Level {
-        let level = detect();
-        FOUND.store(level as u8 + 1, Ordering::Relaxed);
-        level
-    }
-
     match FOUND.load(Ordering::Relaxed) {
-        AVX512 => Level::Avx512,
-        AVX2 => Level::Avx2,
-        SSSE3 => Level::Ssse3,
-        BASELINE => Level::Baseline,
-        _ => find(),
+        AVX512 => Some(Level::Avx512),
+        AVX2 => Some(Level::Avx2),
+        SSSE3 => Some(Level::Ssse3),
+        BASELINE => Some(Level::Baseline),
+        _ => None,
     }
+}
+
+#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+#[cold]
+fn find() -> Level {
+    let level = detect();
+    FOUND.store(level as u8 + 1, Ordering::Relaxed);
+    level
 }
 
 #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
@@ -102,10 +112,16 @@ fn detect() -> Level {
     }
 }
 
+#[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
+#[inline]
+const fn found() -> Option<Level> {
+    Some(find())
+}
+
 /// What the crate is compiled for.
 #[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
 #[inline]
-const fn highest() -> Level {
+const fn find() -> Level {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     if cfg!(all(
         target_feature = "avx512f",

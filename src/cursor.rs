@@ -40,12 +40,11 @@ impl Cursor {
         self.update_stop();
     }
 
-    /// Goes behind a message that lies whole in the bytes.
+    /// Goes behind a message that lies whole in the bytes. Nothing was unfinished before it, so that `goes_on` is false.
     #[inline]
     pub(crate) fn take_message(&mut self, kind: MessageKind, range: Range<usize>) {
         self.start = range.end;
         self.found = Found::message(kind == MessageKind::Text, Place::buffer(range));
-        self.goes_on = false;
     }
 }
 

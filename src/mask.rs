@@ -97,11 +97,12 @@ impl MaskingKey {
         short::<false>(self, payload);
     }
 
-    /// Masks or unmasks in place if the payload is short, and the result ASCII; whether that is so.
+    /// Masks or unmasks less than 128 octets in place if the result is ASCII; whether it is.
     #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) fn apply_if_short_ascii(self, payload: &mut [u8]) -> bool {
-        payload.len() < LONG_BYTES && short::<true>(self, payload)
+    pub(crate) fn apply_short_if_ascii(self, payload: &mut [u8]) -> bool {
+        debug_assert!(payload.len() < LONG_BYTES);
+        short::<true>(self, payload)
     }
 
     /// Masks or unmasks `from` into `to`, in one pass over memory.
@@ -194,12 +195,12 @@ fn short<const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 /// [`short`] for `N` to `2 * N` octets.
 #[inline(always)]
 fn ends<const N: usize, const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    let key_of_last = key.advanced((payload.len() as u64).wrapping_sub(N as u64));
+    let key_of_last = key.word_from(payload.len().wrapping_sub(N));
     let (Some(first), Some(last)) = (payload.first_chunk::<N>(), payload.last_chunk::<N>()) else {
         return true;
     };
     // Both are read before either is written.
-    let (first, last) = (xor(first, key), xor(last, key_of_last));
+    let (first, last) = (xor(first, key.word()), xor(last, key_of_last));
     if IF_ASCII {
         let mut both = first;
         for i in 0..N {
@@ -218,19 +219,19 @@ fn ends<const N: usize, const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8
     true
 }
 
-/// XORs the key into some words.
+/// XORs a word of the key into some words.
 #[inline(always)]
-fn xor<const N: usize>(octets: &[u8; N], key: MaskingKey) -> [u8; N] {
+fn xor<const N: usize>(octets: &[u8; N], key: u64) -> [u8; N] {
     let mut result = *octets;
     let (words, rest) = result.as_chunks_mut::<8>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ key.word()).to_ne_bytes();
+        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
     let (words, rest) = rest.as_chunks_mut::<4>();
     for word in words {
-        *word = (u32::from_ne_bytes(*word) ^ key.0).to_ne_bytes();
+        *word = (u32::from_ne_bytes(*word) ^ key as u32).to_ne_bytes();
     }
-    for (octet, key) in rest.iter_mut().zip(key.octets()) {
+    for (octet, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
         *octet ^= key;
     }
     result
@@ -294,8 +295,8 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
         return few::<ASCII>(key, payload);
     };
-    let first: [u8; BLOCK_BYTES] = xor(first, key);
-    let last: [u8; BLOCK_BYTES] = xor(last, key.advanced(len as u64));
+    let first: [u8; BLOCK_BYTES] = xor(first, key.word());
+    let last: [u8; BLOCK_BYTES] = xor(last, key.word_from(len));
     // Behind the first block, or as much before as a cache line begins there, if that pays.
     let start = if len < ALIGNED_BYTES {
         BLOCK_BYTES
@@ -332,8 +333,8 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else {
         return key.copy(from, to);
     };
-    let first: [u8; BLOCK_BYTES] = xor(first, key);
-    let last: [u8; BLOCK_BYTES] = xor(last, key.advanced(len as u64));
+    let first: [u8; BLOCK_BYTES] = xor(first, key.word());
+    let last: [u8; BLOCK_BYTES] = xor(last, key.word_from(len));
     let start = BLOCK_BYTES - to.as_ptr().addr() % BLOCK_BYTES;
     let block_key = [key.advanced(start as u64).octets(); BLOCK_BYTES / 4];
     let block_key = block_key.as_flattened();

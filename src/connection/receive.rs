@@ -23,21 +23,15 @@ impl Connection {
     /// # Errors
     /// The peer's [`Violation`], once, at the octet that proves it: [`Input::consumed`] says which. The
     /// Close frame with its code is in the outbox then; nothing after it is looked at.
-    #[inline]
+    // Always, for the short way: as a call it took a quarter more.
+    #[inline(always)]
     pub fn receive<B: Buffer, I: InboxSlot>(
         &mut self,
         input: &mut Input<B, I>,
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         let (bytes, cursor, inbox) = input.parts();
-        let start = cursor.start;
-        if let Some(rest) = bytes.get_mut(start..cursor.stop)
-            && let Some((kind, payload)) = self.take_short_message(rest)
-        {
-            cursor.take_message(kind, start + payload.start..start + payload.end);
-            return Ok(true);
-        }
-        if self.advance(bytes, cursor, inbox, outbox) {
+        if self.take_short_message(bytes, cursor).is_some() || self.advance(bytes, cursor, inbox, outbox) {
             return Ok(true);
         }
         match cursor.found {
@@ -55,14 +49,7 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        let start = cursor.start;
-        if let Some(rest) = bytes.get_mut(start..cursor.stop)
-            && let Some((kind, payload)) = self.take_whole_message(rest)
-        {
-            cursor.take_message(kind, start + payload.start..start + payload.end);
-            return true;
-        }
-        self.advance_on(bytes, cursor, inbox, outbox)
+        self.take_longer_message(bytes, cursor).is_some() || self.advance_on(bytes, cursor, inbox, outbox)
     }
 
     /// Goes on where the short way does not lead.

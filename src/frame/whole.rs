@@ -18,14 +18,39 @@ pub(crate) struct WholeMessage {
 }
 
 impl WholeMessage {
-    /// Recognises one that is `masked` or not, as it has to be: the first octets tell. What is wrong with any other, if
-    /// anything, is for the decoder to say.
+    /// Recognises one that is `masked` or not, as it has to be, with a length of 7 bits: the first octets tell. What is wrong
+    /// with any other, if anything, is for the decoder to say.
     #[inline(always)]
-    pub(crate) fn recognise(masked: bool, bytes: &[u8]) -> Option<Self> {
-        let short = Self::recognise_short(masked, bytes);
-        if short.is_some() {
-            return short;
+    pub(crate) fn recognise_short(masked: bool, bytes: &[u8]) -> Option<Self> {
+        let (first, second, key) = if masked {
+            let header: &[u8; 6] = bytes.first_chunk()?;
+            let key = header.last_chunk().map(|octets| MaskingKey::new(*octets));
+            (header[0], header[1], key)
+        } else {
+            let &[first, second] = bytes.first_chunk()?;
+            (first, second, None)
+        };
+        // Comparisons of their own and not one of both octets: the length is what the next message waits for.
+        let len = usize::from(second).wrapping_sub(usize::from(if masked { MASK } else { 0 }));
+        if len > MAX_CONTROL_BYTES {
+            return None;
         }
+        let text = match first {
+            BINARY => false,
+            TEXT => true,
+            _ => return None,
+        };
+        let start = if masked { 6 } else { 2 };
+        Some(Self {
+            text,
+            payload: start..start + len,
+            key,
+        })
+    }
+
+    /// [`recognise_short`](Self::recognise_short) for lengths of 16 bits.
+    #[inline(always)]
+    pub(crate) fn recognise_longer(masked: bool, bytes: &[u8]) -> Option<Self> {
         let &[first @ (TEXT | BINARY), second, len_1, len_2, ref rest @ ..] = bytes else {
             return None;
         };
@@ -39,30 +64,6 @@ impl WholeMessage {
             _ => None,
         };
         let start = if masked { 8 } else { 4 };
-        Some(Self {
-            text: first == TEXT,
-            payload: start..start + len,
-            key,
-        })
-    }
-
-    /// [`recognise`](Self::recognise) for lengths of 7 bits.
-    #[inline(always)]
-    pub(crate) fn recognise_short(masked: bool, bytes: &[u8]) -> Option<Self> {
-        let (first, second, key) = if masked {
-            let header: &[u8; 6] = bytes.first_chunk()?;
-            let key = header.last_chunk().map(|octets| MaskingKey::new(*octets));
-            (header[0], header[1], key)
-        } else {
-            let &[first, second] = bytes.first_chunk()?;
-            (first, second, None)
-        };
-        // Two comparisons and not one of both octets: the length is what the next message waits for.
-        let len = usize::from(second).wrapping_sub(usize::from(if masked { MASK } else { 0 }));
-        if !matches!(first, TEXT | BINARY) || len > MAX_CONTROL_BYTES {
-            return None;
-        }
-        let start = if masked { 6 } else { 2 };
         Some(Self {
             text: first == TEXT,
             payload: start..start + len,

@@ -13,6 +13,16 @@ type Vector = __m256i;
 
 super::algorithm::kernel!("avx2");
 
+/// Whether a text that zeros follow in its vector is valid.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) fn is_text(block: Vector) -> bool {
+    let mut check = Check::new();
+    check.group(&[block]);
+    check.finish()
+}
+
 #[target_feature(enable = "avx2")]
 #[inline]
 fn load(from: &[u8; BYTES]) -> Vector {

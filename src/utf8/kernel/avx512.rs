@@ -6,6 +6,8 @@ use core::arch::x86::*;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
+#[cfg(feature = "alloc")]
+use super::avx2;
 use super::lanes::padded;
 
 const BYTES: usize = 64;
@@ -13,32 +15,59 @@ type Vector = __m512i;
 
 super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
 
+/// Unmasks a text of less than two vectors if it is valid; whether it is.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
+pub(super) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> bool {
+    let valid = is_short_text(key, text);
+    if valid && key != MaskingKey::default() {
+        key.apply_short(text);
+    }
+    valid
+}
+
 /// Whether a text of at most two vectors is valid, which the key masks. It stays as it is.
 #[cfg(feature = "alloc")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
 #[inline]
-pub(crate) fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
+fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
     debug_assert!(text.len() <= 2 * BYTES);
+    // Half a vector takes half the time, but for the instructions.
+    if text.len() <= BYTES / 2 {
+        return avx2::is_text(masked_half(key, text));
+    }
     let mut check = Check::new();
-    let front = masked_part(key, text);
+    let front = masked_part(key, text, 0);
     if text.len() <= BYTES {
         check.group(&[front]);
     } else {
-        check.group(&[front, masked_part(key, &text[BYTES..])]);
+        check.group(&[front, masked_part(key, text, BYTES)]);
     }
     check.finish()
 }
 
-/// The first vector of a text that the key masks, unmasked, with zeros behind the text.
+/// The vector of a text that the key masks from some place on, unmasked, with zeros behind the text.
 #[cfg(feature = "alloc")]
 #[target_feature(enable = "avx512bw")]
 #[inline]
-fn masked_part(key: MaskingKey, text: &[u8]) -> Vector {
-    let absent = BYTES.saturating_sub(text.len()) as u32;
-    let there = u64::MAX.checked_shr(absent).unwrap_or(0);
+fn masked_part(key: MaskingKey, text: &[u8], from: usize) -> Vector {
+    let there = _mm512_cmplt_epu8_mask(load(&PLACES), _mm512_set1_epi8((text.len() - from) as i8));
     // SAFETY: what is not there of the vector is not read.
-    let block = unsafe { _mm512_maskz_loadu_epi8(there, text.as_ptr().cast()) };
+    let block = unsafe { _mm512_maskz_loadu_epi8(there, text[from..].as_ptr().cast()) };
     _mm512_maskz_mov_epi8(there, xor(block, repeated(key)))
+}
+
+/// [`masked_part`] for half a vector.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx512bw,avx512vl")]
+#[inline]
+fn masked_half(key: MaskingKey, text: &[u8]) -> __m256i {
+    let places = _mm512_castsi512_si256(load(&PLACES));
+    let there = _mm256_cmplt_epu8_mask(places, _mm256_set1_epi8(text.len() as i8));
+    // SAFETY: what is not there of the vector is not read.
+    let block = unsafe { _mm256_maskz_loadu_epi8(there, text.as_ptr().cast()) };
+    let key = _mm512_castsi512_si256(repeated(key));
+    _mm256_maskz_mov_epi8(there, _mm256_xor_si256(block, key))
 }
 
 #[target_feature(enable = "avx512f")]

@@ -13,7 +13,7 @@ mod rules;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod avx2;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-pub(crate) mod avx512;
+mod avx512;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod ssse3;
 
@@ -125,6 +125,43 @@ pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
     }
 }
 
+/// Unmasks a text if it is valid; whether it is.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(crate) fn unmask(key: MaskingKey, text: &mut [u8]) -> bool {
+    let valid = run(Cpu::this(), key, &mut *text);
+    if !valid {
+        key.apply(text); // as it was
+    }
+    valid
+}
+
+/// [`unmask`] for less than 128 octets.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(crate) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> bool {
+    unmask_short_on(Cpu::known(), key, text)
+}
+
+#[cfg(feature = "alloc")]
+#[inline(always)]
+#[allow(unsafe_code)]
+fn unmask_short_on(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> bool {
+    match cpu.level() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        // SAFETY: the processor has the level's instructions, by `Cpu`.
+        Level::Avx512 => unsafe { avx512::unmask_short(key, text) },
+        _ => unmask_short_elsewhere(key, text),
+    }
+}
+
+/// A function of its own, lest the choice have the registers saved that this needs.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn unmask_short_elsewhere(key: MaskingKey, text: &mut [u8]) -> bool {
+    key.apply_short_if_ascii(text) || unmask(key, text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +198,22 @@ mod tests {
             let name = alloc::format!("{cpu:?}");
             assert(&name, &|text| run(cpu, none, &*text), none);
             assert(&name, &|text| run(cpu, key, text), key);
+        }
+        if text.len() < 128 {
+            assert_short(text, key);
+        }
+    }
+
+    /// What each level does to a short text: unmask it, or leave it as it is.
+    fn assert_short(text: &[u8], key: MaskingKey) {
+        let mut masked = text.to_vec();
+        key.apply(&mut masked);
+        for &level in Level::ALL {
+            let cpu = Cpu::this().at_most(level);
+            let mut buffer = masked.clone();
+            let valid = unmask_short_on(cpu, key, &mut buffer);
+            assert_eq!(valid, core::str::from_utf8(text).is_ok(), "{cpu:?} {text:02x?}");
+            assert_eq!(buffer, if valid { text } else { &masked }, "{cpu:?} {text:02x?}");
         }
     }
 
