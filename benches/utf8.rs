@@ -13,7 +13,7 @@ extern crate alloc;
 
 #[path = "../src/cpu.rs"]
 mod cpu;
-#[path = "../src/mask.rs"]
+#[path = "../src/mask/mod.rs"]
 mod mask;
 #[path = "../src/utf8/mod.rs"]
 mod utf8;

@@ -61,7 +61,8 @@ impl Store {
     /// The first `n` bytes of [`spare`](Self::spare), if there are as many, and the number of bytes, to be raised.
     #[inline(always)]
     pub(crate) fn spare_of(&mut self, n: usize) -> Option<(&mut [u8], &mut usize)> {
-        let spare = self.memory.as_mut()?.get_mut(self.len..)?.get_mut(..n)?;
+        let end = self.len.checked_add(n)?;
+        let spare = self.memory.as_mut()?.get_mut(self.len..end)?;
         Some((spare, &mut self.len))
     }
 

@@ -513,14 +513,14 @@ fn text_that_is_none_is_refused() {
 fn the_state_fills_its_bytes_and_begins_with_its_version() {
     let specimen = after(Role::Client, &Config::default(), &[], b"\x02\x02ab\x89\x04123");
     assert_eq!(specimen.unfinished, b"ab123");
-    assert_eq!(specimen.state[0], 2, "version");
+    assert_eq!(specimen.state[0], 3, "version");
     // The last value of all, which would be lost if they were longer together.
     assert_eq!(
         specimen.state[Connection::STATE_BYTES - 1],
         3,
         "of a control frame"
     );
-    for version in (0..=u8::MAX).filter(|version| *version != 2) {
+    for version in (0..=u8::MAX).filter(|version| *version != 3) {
         let mut other = specimen.state;
         other[0] = version;
         assert!(matches!(

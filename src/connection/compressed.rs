@@ -2,6 +2,7 @@
 
 use super::message::{Fault, Piece};
 use super::options::Options;
+use super::way_out::WayOut;
 use super::{Connection, Limits};
 use crate::cursor::{Cursor, Found, Place};
 use crate::error::{SendError, Violation};
@@ -18,6 +19,7 @@ impl Connection {
         let can =
             self.options.has(Options::DEFLATE) && self.window_bits >= crate::deflate::MIN_COMPRESSOR_BITS;
         self.options = self.options.with(Options::COMPRESSES, on && can);
+        self.way_out = WayOut::Long;
     }
 
     /// Whether messages are compressed as they are sent, if they are not too short.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::options::Options;
-use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, ShortWay, Side};
+use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, ShortWay, Side, WayOut};
 use crate::Role;
 use crate::bytes::{Reader, Writer};
 use crate::error::SendError;
@@ -18,7 +18,7 @@ use crate::utf8::Validator;
 pub struct HandoverError;
 
 /// First byte of the state. Another number is another layout.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl Outbox {
     /// Takes all that waits, also the Pong that waits beside the bytes, to be handed over with the state of the
@@ -48,7 +48,7 @@ impl Outbox {
 
 impl Connection {
     /// Length in bytes of the state of a connection.
-    pub const STATE_BYTES: usize = 98;
+    pub const STATE_BYTES: usize = 97;
 
     /// The state of this connection and its inbox, idle or in the middle of a message or frame, for another process that
     /// takes the transport over. Beside it go [`Inbox::unfinished`] and [`Outbox::take_all`].
@@ -113,7 +113,7 @@ impl Connection {
             Some(Side::Remote) => 2,
         }]);
         to.put(self.code.get().to_le_bytes());
-        to.put([u8::from(self.clean), self.options.bits(), self.window_bits]);
+        to.put([self.options.bits(), self.window_bits]);
         to.put([inbox.control_len()]);
         bytes
     }
@@ -194,10 +194,10 @@ impl Connection {
                 _ => return None,
             },
             code: CloseCode::new(u16::from_le_bytes(from.take())),
-            clean: from.flag()?,
             options: Options::from_bits(from.take::<1>()[0])?,
             window_bits: from.take::<1>()[0],
             short_way: ShortWay::Closed, // until the first event
+            way_out: WayOut::Long,       // until the first message
         };
         let [control_len] = from.take();
         connection.max_message_bytes.checked_sub(connection.received)?;

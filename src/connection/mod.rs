@@ -24,6 +24,7 @@ mod piecewise;
 mod prepared;
 mod receive;
 mod send;
+mod way_out;
 mod whole;
 
 pub use config::{Config, Limits};
@@ -36,6 +37,7 @@ use crate::frame::{Decoder, Rsv, Rules};
 use crate::outbox::Outbox;
 use crate::utf8::Validator;
 use options::Options;
+use way_out::WayOut;
 use whole::ShortWay;
 
 /// All protocol state of an established connection, in either role: a plain value that can be copied.
@@ -87,10 +89,11 @@ pub struct Connection {
     /// Open while nothing is unfinished: see `update_short_way`.
     short_way: ShortWay,
     phase: Phase,
+    /// Short while nothing stands in the way of a message: see `open_short_way_out`.
+    way_out: WayOut,
     closed_first: Option<Side>,
     /// The code of the peer's Close frame, as `Status::code` reports it.
     code: CloseCode,
-    clean: bool,
     options: Options,
     /// The window of our compressor, as its base-2 logarithm.
     window_bits: u8,
@@ -132,18 +135,21 @@ enum Phase {
     Done,
     /// The connection was failed (RFC 6455 §7.1.7).
     Failed,
-    /// The transport ended.
+    /// The transport ended, after both Close frames had been sent and received.
+    ClosedCleanly,
+    /// It ended before that.
     Closed,
 }
 
 impl Phase {
     /// All of them, in the order of their numbers.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Open,
         Self::Local,
         Self::Remote,
         Self::Done,
         Self::Failed,
+        Self::ClosedCleanly,
         Self::Closed,
     ];
 }
@@ -247,9 +253,9 @@ impl Connection {
             receiving: MessageKind::Binary,
             frame: FrameKind::Pong,
             phase: Phase::Open,
+            way_out: WayOut::Long, // until the first message
             closed_first: None,
             code: CloseCode::ABNORMAL,
-            clean: false,
             options,
             window_bits,
             message_bits: Rsv::NONE,
@@ -272,12 +278,12 @@ impl Connection {
         Status {
             state: match self.phase {
                 Phase::Open => State::Open,
-                Phase::Closed => State::Closed,
+                Phase::ClosedCleanly | Phase::Closed => State::Closed,
                 _ => State::Closing,
             },
             closed_first: self.closed_first,
             code: self.code,
-            clean: self.clean,
+            clean: matches!(self.phase, Phase::ClosedCleanly),
         }
     }
 
@@ -285,7 +291,7 @@ impl Connection {
     #[must_use]
     pub fn transport(&self, outbox: &Outbox) -> Transport {
         match (self.phase, self.role()) {
-            (Phase::Closed, _) => Transport::Close,
+            (Phase::ClosedCleanly | Phase::Closed, _) => Transport::Close,
             _ if !outbox.is_empty() => Transport::Keep,
             // RFC 6455 §7.1.1: the server closes first; the client waits for it.
             (Phase::Done, Role::Server) => Transport::Close,
@@ -307,13 +313,26 @@ impl Connection {
     }
 
     fn end(&mut self, by: Side, outbox: &Outbox) {
-        if self.phase == Phase::Closed {
-            return;
-        }
-        self.clean = self.phase == Phase::Done && !outbox.has_close();
+        let next = match self.phase {
+            Phase::ClosedCleanly | Phase::Closed => return,
+            Phase::Done if !outbox.has_close() => Phase::ClosedCleanly,
+            _ => Phase::Closed,
+        };
         self.closed_first.get_or_insert(by);
-        self.phase = Phase::Closed;
+        self.enter(next);
         self.update_short_way();
+    }
+
+    /// Goes on to a phase.
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.way_out = WayOut::Long;
+    }
+
+    /// Begins a message that is sent in fragments or piece by piece, or ends it.
+    fn set_sending(&mut self, sending: Option<MessageKind>) {
+        self.sending = sending;
+        self.way_out = WayOut::Long;
     }
 
     /// Whether messages are lent piece by piece.

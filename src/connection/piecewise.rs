@@ -43,7 +43,7 @@ impl Connection {
         if len > 0 {
             outbox.hold_pong(true);
             self.frame_left = len;
-            self.sending = Some(kind);
+            self.set_sending(Some(kind));
             self.sending_utf8 = Validator::new();
         }
         Ok(())
@@ -74,7 +74,7 @@ impl Connection {
         self.sending_utf8 = validator;
         self.frame_left -= len;
         if self.frame_left == 0 {
-            self.sending = None;
+            self.set_sending(None);
             outbox.hold_pong(false);
             if self.phase == Phase::Remote && self.options.has(Options::AUTOMATIC_CLOSE) {
                 self.answer_close(outbox);

@@ -317,10 +317,10 @@ impl Connection {
         self.code = close.map_or(CloseCode::NO_STATUS, |close| close.code);
         self.closed_first.get_or_insert(Side::Remote);
         if self.phase == Phase::Local {
-            self.phase = Phase::Done;
+            self.enter(Phase::Done);
             return;
         }
-        self.phase = Phase::Remote;
+        self.enter(Phase::Remote);
         // A frame that is being sent comes to its end first.
         if self.options.has(Options::AUTOMATIC_CLOSE) && self.frame_left == 0 {
             self.answer_close(outbox);
@@ -362,7 +362,7 @@ impl Connection {
         match outbox.push_close(frame) {
             Ok(()) => {
                 outbox.end_sending();
-                self.phase = phase;
+                self.enter(phase);
             }
             Err(_) => self.give_up(outbox),
         }
@@ -373,6 +373,6 @@ impl Connection {
         outbox.forget_contexts();
         self.closed_first.get_or_insert(Side::Local);
         self.frame_left = 0;
-        self.phase = Phase::Failed;
+        self.enter(Phase::Failed);
     }
 }

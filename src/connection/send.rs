@@ -1,6 +1,7 @@
 //! Messages and control frames out.
 
 use super::options::Options;
+use super::way_out::WayOut;
 use super::{Connection, MessageKind, Phase, Side};
 use crate::close::Close;
 use crate::error::SendError;
@@ -175,7 +176,7 @@ impl Connection {
         let next = match self.phase {
             Phase::Open => Phase::Local,
             Phase::Remote => Phase::Done,
-            Phase::Local | Phase::Done | Phase::Failed | Phase::Closed => return Ok(()),
+            _ => return Ok(()),
         };
         if self.frame_left > 0 {
             return Err(SendError::MessageUnfinished);
@@ -183,7 +184,7 @@ impl Connection {
         outbox.push_close(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
         outbox.end_sending();
         self.closed_first.get_or_insert(Side::Local);
-        self.phase = next;
+        self.enter(next);
         Ok(())
     }
 
@@ -214,32 +215,18 @@ impl Connection {
         })
     }
 
-    #[inline]
-    pub(super) fn send_message(
+    /// Sends any message.
+    #[inline(never)]
+    pub(super) fn send_any(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
-        if self.send_short(kind, payload, outbox) {
-            return Ok(());
-        }
-        self.send_any(kind, payload, outbox)
-    }
-
-    /// The short way of most messages, compiled into the caller: false if it is not open to this one.
-    #[inline(always)]
-    fn send_short(&self, kind: MessageKind, payload: &[u8], outbox: &mut Outbox) -> bool {
-        payload.len() <= MAX_CONTROL_BYTES
-            && self.phase == Phase::Open
-            && self.sending.is_none()
-            && outbox.is_low()
-            && !self.options.has(Options::COMPRESSES)
-            && outbox.put(self.frame_of(kind.opcode(), payload)).is_some()
-    }
-
-    fn send_any(&mut self, kind: MessageKind, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
         self.may_begin(outbox)?;
+        if self.way_out == WayOut::Long {
+            self.open_short_way_out();
+        }
         #[cfg(feature = "deflate")]
         if self.compresses(payload.len(), outbox) {
             return self.push_compressed(self.frame_of(kind.opcode(), payload), true, outbox);
@@ -262,7 +249,7 @@ impl Connection {
             ..self.frame_of(opcode, payload)
         };
         self.push_fragment(frame, outbox)?;
-        self.sending = if fin { None } else { Some(kind) };
+        self.set_sending(if fin { None } else { Some(kind) });
         self.sending_utf8 = validator;
         Ok(())
     }

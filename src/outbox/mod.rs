@@ -3,13 +3,15 @@
 #[cfg(feature = "deflate")]
 mod compressed;
 mod pong;
+mod put;
 
 #[cfg(feature = "deflate")]
 pub(crate) use compressed::Compression;
 use pong::{NO_PONG, Pong};
+use put::SHORT_ROOM;
+pub(crate) use put::copy;
 
 use alloc::boxed::Box;
-use core::ops::Range;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Pool};
@@ -77,10 +79,6 @@ impl InUse {
         self.generator.is_none() && self.next_pong.is_none()
     }
 }
-
-/// Lengths of payload data that is copied by `memcpy` if it is not masked. It is not worth its call before; and with more,
-/// some processors are slow at it, while a key of zeros copies as fast as any.
-const PLAIN_COPY_BYTES: Range<usize> = 16..2 << 10;
 
 /// Most bytes in a buffer: places in it have 32 bits, also behind a control frame more.
 const MOST_BYTES: u32 = u32::MAX - (Header::MAX_BYTES + MAX_CONTROL_BYTES) as u32;
@@ -164,12 +162,6 @@ impl Outbox {
     #[inline]
     pub fn is_full(&self) -> bool {
         self.len() >= self.max_bytes as usize
-    }
-
-    /// Whether it is not full for sure, nor are places with a short message more beyond 32 bits: consumed bytes count too.
-    #[inline]
-    pub(crate) fn is_low(&self) -> bool {
-        self.buffer.len() < self.max_bytes as usize
     }
 
     /// Sets the high-water mark in bytes. One message may pass it, up to 4 GiB in all; what is sent after it is
@@ -287,7 +279,7 @@ impl Outbox {
     /// Makes room and draws keys first.
     #[cold]
     fn prepare_and_push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
-        self.make_room(Header::MAX_BYTES + frame.payload.len());
+        self.make_room(frame.room());
         if frame.masked {
             self.generator().ok_or(SendError::NoMaskingKeys)?.draw();
         }
@@ -298,7 +290,7 @@ impl Outbox {
     /// pass that copies it.
     #[inline(always)]
     pub(crate) fn put(&mut self, frame: Frame<'_>) -> Option<()> {
-        let (spare, len) = self.buffer.spare_of(Header::MAX_BYTES + frame.payload.len())?;
+        let (spare, len) = self.buffer.spare_of(frame.room())?;
         // Either way by itself: what is known of the key makes both short.
         if frame.masked {
             let key = self.in_use.as_mut()?.generator.as_mut()?.key_at_hand()?;
@@ -376,6 +368,13 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// Bytes that have to be spare for it. As much for short ones as all of these take, so that there is room on their short
+    /// way if there is on the long one.
+    #[inline(always)]
+    fn room(&self) -> usize {
+        (Header::MAX_BYTES + self.payload.len()).max(SHORT_ROOM)
+    }
+
     /// Writes the frame to the front of `spare`, which has room for it, and adds its length to `len`.
     #[inline(always)]
     fn encode(&self, key: Option<MaskingKey>, spare: &mut [u8], len: &mut usize) -> Option<()> {
@@ -391,10 +390,7 @@ impl Frame<'_> {
         let end = start + payload.len();
         let to = spare.get_mut(start..end)?;
         *len += end; // before the copy, so that nothing has to be kept across that
-        match key {
-            None if PLAIN_COPY_BYTES.contains(&payload.len()) => to.copy_from_slice(payload),
-            key => key.unwrap_or_default().copy_at_once(payload, to),
-        }
+        copy(key, payload, to);
         Some(())
     }
 }

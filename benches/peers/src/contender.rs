@@ -89,7 +89,7 @@ impl<'a> Seen<'a> {
         let message = &expected[(self.messages - 1) as usize % expected.len()];
         assert_eq!(text, message.text, "the kind of message {}", self.messages);
         assert!(
-            payload == message.payload,
+            *payload == message.payload[..],
             "the payload of message {}",
             self.messages
         );

@@ -3,6 +3,7 @@
 use ws_proto::deflate::Parameters;
 use zlib_rs::{Deflate, DeflateFlush};
 
+use crate::aligned::Aligned;
 use crate::workloads::Message;
 
 #[path = "../../workload/json.rs"]
@@ -44,7 +45,7 @@ pub const SENT_BYTES: usize = 128 << 10;
 pub fn messages(len: usize, round_bytes: usize) -> Vec<Message> {
     let message = |seed| Message {
         text: true,
-        payload: json::text(seed, len).into_bytes(),
+        payload: Aligned::new(json::text(seed, len).as_bytes()),
     };
     (0..round_bytes / len).map(message).collect()
 }

@@ -24,6 +24,17 @@ pub struct Wire {
 /// As much as a socket takes at once.
 const SINK_BYTES: usize = 64 << 10;
 
+/// Bytes copied at once. With more, `memcpy` takes the processor's own instruction for it, which on some takes 20 times as
+/// long where source and target begin nearly alike within a page: where bytes lie must not decide who is faster.
+const COPIED_BYTES: usize = 1 << 10;
+
+/// To the front of `to`.
+fn copy(from: &[u8], to: &mut [u8]) {
+    for (from, to) in from.chunks(COPIED_BYTES).zip(to.chunks_mut(COPIED_BYTES)) {
+        to[..from.len()].copy_from_slice(from);
+    }
+}
+
 thread_local! {
     /// Where writes go, over one another.
     static SINK: RefCell<[u8; SINK_BYTES]> = const { RefCell::new([0; SINK_BYTES]) };
@@ -53,7 +64,7 @@ impl Wire {
     pub fn read_into(&mut self, space: &mut [u8]) -> usize {
         CALLS.set((CALLS.get().0 + 1, CALLS.get().1));
         let n = self.next_len(space.len());
-        space[..n].copy_from_slice(&self.bytes[self.at..self.at + n]);
+        copy(&self.bytes[self.at..self.at + n], space);
         self.advance(n);
         n
     }
@@ -66,7 +77,7 @@ impl Wire {
         let mut at = self.at;
         for space in spaces {
             let part = space.len().min(self.at + n - at);
-            space[..part].copy_from_slice(&self.bytes[at..at + part]);
+            copy(&self.bytes[at..at + part], space);
             at += part;
         }
         self.advance(n);
@@ -97,7 +108,7 @@ impl Wire {
     fn write_slice(&mut self, bytes: &[u8]) -> usize {
         SINK.with_borrow_mut(|sink| {
             for piece in bytes.chunks(SINK_BYTES) {
-                sink[..piece.len()].copy_from_slice(piece);
+                copy(piece, &mut *sink);
                 black_box(&mut *sink);
             }
         });
@@ -155,7 +166,9 @@ impl tokio::io::AsyncRead for Wire {
         // No byte is initialised first, as a socket's bytes are not.
         CALLS.set((CALLS.get().0 + 1, CALLS.get().1));
         let n = self.next_len(space.remaining());
-        space.put_slice(&self.bytes[self.at..self.at + n]);
+        for piece in self.bytes[self.at..self.at + n].chunks(COPIED_BYTES) {
+            space.put_slice(piece);
+        }
         self.advance(n);
         Poll::Ready(Ok(()))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::aligned::Aligned;
 use crate::deflate::{self, Context};
 use crate::frames;
 use crate::wire::{Tap, Wire};
@@ -46,14 +47,14 @@ pub struct Workload {
 
 pub struct Message {
     pub text: bool,
-    pub payload: Vec<u8>,
+    pub payload: Aligned,
 }
 
 impl Message {
     pub fn copy(&self) -> Self {
         Self {
             text: self.text,
-            payload: self.payload.clone(),
+            payload: Aligned::new(&self.payload),
         }
     }
 }
@@ -129,7 +130,7 @@ impl Content {
         payload.extend(rest.collect::<Vec<_>>());
         Message {
             text: self != Self::Binary,
-            payload,
+            payload: Aligned::new(&payload),
         }
     }
 }
@@ -195,7 +196,10 @@ impl Job {
         };
         payloads
             .into_iter()
-            .map(|payload| Message { text, payload })
+            .map(|payload| Message {
+                text,
+                payload: Aligned::new(&payload),
+            })
             .collect()
     }
 }
@@ -349,7 +353,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
     }
     for content in [Content::Ascii, Content::Mixed] {
         for len in [32, 125, 1 << 10, 16 << 10] {
-            let text = || content.message(len).payload;
+            let text = || content.message(len).payload.to_vec();
             let name = content.name();
             add(&format!("validate {name}"), size(len), Job::Validate(text()));
             add(
@@ -391,7 +395,7 @@ mod tests {
 
     #[test]
     fn mixed_text_stays_text_under_the_text_key() {
-        let text = Content::Mixed.message(1000).payload;
+        let text = Content::Mixed.message(1000).payload.to_vec();
         let masked: Vec<u8> = text.iter().map(|octet| octet ^ 1).collect();
         assert!(str::from_utf8(&text).is_ok() && str::from_utf8(&masked).is_ok());
     }

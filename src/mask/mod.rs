@@ -3,6 +3,9 @@
 //! One loop over fixed-size blocks, which the compiler vectorises. With `std` on x86-64 it is compiled
 //! once more for AVX2 and AVX-512, and chosen once at run time.
 
+#[cfg(all(feature = "alloc", any(target_arch = "x86", target_arch = "x86_64")))]
+pub(crate) mod avx512;
+
 use core::fmt;
 
 use crate::cpu::Cpu;
@@ -122,16 +125,19 @@ impl MaskingKey {
     /// [`copy`](Self::copy), with no call for a few octets, of payloads that have the same length.
     #[inline(always)]
     pub(crate) fn copy_at_once(self, from: &[u8], to: &mut [u8]) {
-        match from.len() {
-            LONG_BYTES.. => long_copy(self, from, to),
-            16.. => copy_short(self, from, to),
-            8.. => copy_ends::<8>(self, from, to),
-            4.. => copy_ends::<4>(self, from, to),
-            _ => {
-                for ((from, to), key) in from.iter().zip(to).zip(self.octets()) {
-                    *to = from ^ key;
-                }
-            }
+        if from.len() < LONG_BYTES {
+            copy_short(self, from, to);
+        } else {
+            long_copy(self, from, to);
+        }
+    }
+
+    /// [`copy`](Self::copy) of less than 128 octets, to the front of `to`.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn copy_short(self, from: &[u8], to: &mut [u8; LONG_BYTES]) {
+        if let Some(to) = to.get_mut(..from.len()) {
+            copy_short(self, from, to);
         }
     }
 }
@@ -147,10 +153,13 @@ impl fmt::Debug for MaskingKey {
 const BLOCK_BYTES: usize = 64;
 
 /// Length in bytes from which the vectorised loop is worth its call.
-const LONG_BYTES: usize = 128;
+pub(crate) const LONG_BYTES: usize = 128;
 
 /// Length in bytes from which it pays to align the blocks: those that straddle cache lines cost twice.
 const ALIGNED_BYTES: usize = 512;
+
+/// Length in bytes from which copies go from the last block to the first.
+const BACKWARDS_BYTES: usize = 8 << 10;
 
 /// The most significant bit of each octet: set in none of ASCII.
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
@@ -252,37 +261,33 @@ fn is_ascii<const N: usize>(octets: &[u8; N]) -> bool {
     seen & NOT_ASCII == 0
 }
 
-/// [`MaskingKey::copy`] for less than [`LONG_BYTES`], but not for a few.
-#[inline(never)]
+/// [`MaskingKey::copy`] for less than [`LONG_BYTES`], as [`short`] goes.
+#[inline(always)]
 fn copy_short(key: MaskingKey, from: &[u8], to: &mut [u8]) {
+    if from.len() >= 16 {
+        return match from.len() {
+            64.. => copy_ends::<64>(key, from, to),
+            32.. => copy_ends::<32>(key, from, to),
+            _ => copy_ends::<16>(key, from, to),
+        };
+    }
     match from.len() {
-        64.. => copy_ends::<64>(key, from, to),
-        32.. => copy_ends::<32>(key, from, to),
-        _ => copy_ends::<16>(key, from, to),
+        8.. => copy_ends::<8>(key, from, to),
+        4.. => copy_ends::<4>(key, from, to),
+        2.. => copy_ends::<2>(key, from, to),
+        1 => copy_ends::<1>(key, from, to),
+        _ => {}
     }
 }
 
 /// [`MaskingKey::copy`] for `N` to `2 * N` octets, as [`ends`] goes.
 #[inline(always)]
 fn copy_ends<const N: usize>(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut()) {
-        copy_words(key.word(), from, to);
+    if let (Some(first), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut()) {
+        *to = xor(first, key.word());
     }
     if let (Some(last), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut()) {
-        copy_words(key.word_from(from.len()), last, to);
-    }
-}
-
-/// XORs a word of the key into each word, from one place to another: the compiler makes vectors of that.
-#[inline(always)]
-fn copy_words<const N: usize>(key: u64, from: &[u8; N], to: &mut [u8; N]) {
-    let (words, rest) = from.as_chunks::<8>();
-    let (words_to, rest_to) = to.as_chunks_mut::<8>();
-    for (from, to) in words.iter().zip(words_to) {
-        *to = (u64::from_ne_bytes(*from) ^ key).to_ne_bytes();
-    }
-    if let (Some(from), Some(to)) = (rest.first_chunk(), rest_to.first_chunk_mut()) {
-        *to = (u32::from_ne_bytes(*from) ^ key as u32).to_ne_bytes();
+        *to = xor(last, key.word_from(from.len().wrapping_sub(N)));
     }
 }
 
@@ -325,24 +330,28 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
 }
 
-/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written. The last ones first: they are what is in
-/// the L1 cache still, if so much was just read that not all of it is.
+/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written. The last ones first, if so many were just
+/// read that the L1 cache still holds the end alone.
 #[inline(always)]
 fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    let len = to.len();
+    let len = from.len();
+    let to = &mut to[..len];
     let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else {
-        return key.copy(from, to);
+        return copy_short(key, from, to);
     };
-    let first: [u8; BLOCK_BYTES] = xor(first, key.word());
-    let last: [u8; BLOCK_BYTES] = xor(last, key.word_from(len));
+    let first = copied_block(key, first);
+    let last = copied_block(key.advanced(len as u64), last);
     let start = BLOCK_BYTES - to.as_ptr().addr() % BLOCK_BYTES;
-    let block_key = [key.advanced(start as u64).octets(); BLOCK_BYTES / 4];
-    let block_key = block_key.as_flattened();
-    let (from, _) = from[start..].as_chunks::<BLOCK_BYTES>();
-    let (blocks, _) = to[start..].as_chunks_mut::<BLOCK_BYTES>();
-    for (from, to) in from.iter().zip(blocks).rev() {
-        for i in 0..BLOCK_BYTES {
-            to[i] = from[i] ^ block_key[i];
+    let block_key = key.advanced(start as u64);
+    let (from, _) = from[start..].as_chunks();
+    let (blocks, _) = to[start..].as_chunks_mut();
+    if len < BACKWARDS_BYTES {
+        for (from, to) in from.iter().zip(blocks) {
+            *to = copied_block(block_key, from);
+        }
+    } else {
+        for (from, to) in from.iter().zip(blocks).rev() {
+            *to = copied_block(block_key, from);
         }
     }
     if let Some(to) = to.first_chunk_mut() {
@@ -351,6 +360,17 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     if let Some(to) = to.last_chunk_mut() {
         *to = last;
     }
+}
+
+#[inline(always)]
+fn copied_block(key: MaskingKey, from: &[u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
+    let key = [key.octets(); BLOCK_BYTES / 4];
+    let key = key.as_flattened();
+    let mut result = [0; BLOCK_BYTES];
+    for i in 0..BLOCK_BYTES {
+        result[i] = from[i] ^ key[i];
+    }
+    result
 }
 
 /// [`copy_blocks`] with the widest vectors that this processor has.
@@ -435,6 +455,11 @@ mod tests {
         for &level in Level::ALL {
             let cpu = Cpu::this().at_most(level);
             backends.push(Box::new(move |key, payload| long_on::<ASCII>(cpu, key, payload)));
+            #[cfg(feature = "alloc")]
+            backends.push(Box::new(move |key, payload| {
+                short_copy(cpu, key, payload);
+                payload.is_ascii() || !ASCII
+            }));
             backends.push(Box::new(move |key, payload| {
                 let from = payload.to_vec();
                 long_copy_on(cpu, key, &from, payload);
@@ -442,6 +467,24 @@ mod tests {
             }));
         }
         backends
+    }
+
+    /// Masks a payload by a copy of short ones, if it is short.
+    #[cfg(feature = "alloc")]
+    #[allow(unsafe_code)]
+    fn short_copy(cpu: Cpu, key: MaskingKey, payload: &mut [u8]) {
+        let len = payload.len();
+        if len >= LONG_BYTES {
+            return key.apply(payload);
+        }
+        let mut to = [0; LONG_BYTES];
+        match cpu.level() {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            // SAFETY: the processor has the level's instructions, by `Cpu`.
+            Level::Avx512 => unsafe { avx512::copy_short(key, payload, &mut to) },
+            _ => key.copy_short(payload, &mut to),
+        }
+        payload.copy_from_slice(&to[..len]);
     }
 
     #[test]
