@@ -15,7 +15,7 @@ pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const WINDOW_BYTES: usize = 32 << 10;
 
 /// Most octets of a message that is copied, to have its end behind it.
-const SHORT_OCTETS: usize = 2 << 10;
+const SHORT_OCTETS: usize = 1 << 10;
 
 /// That end: the octets that were dropped, and others, which no message takes that is right. With so many octets behind it, it is
 /// inflated by the fast way of `zlib-rs` to its last one.
