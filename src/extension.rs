@@ -303,7 +303,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes `";" token [ "=" ( token | quoted-string ) ]`, if a semicolon is next.
     fn parameter(&mut self) -> Option<Result<Parameter<'a>, ExtensionError>> {
-        self.skip_whitespace();
+        // What stands before it has taken the whitespace.
         if !self.skip(b';') {
             return None;
         }

@@ -393,27 +393,49 @@ fn r7692_7_2_2_a_message_that_is_cut_off_is_never_taken() {
     assert!(whole >= 6 && cut_off > 100, "{whole} whole, {cut_off} cut off");
 }
 
+#[test]
+fn r7692_7_2_2_bytes_may_fill_all_room_there_is() {
+    for extra in 0..=30 {
+        // 284 is length 227 and more: 486 to 516 bytes.
+        let mut writer = Writer::default();
+        writer.block(false, 1).fixed(A as u32).fixed(285).code(0, 5);
+        writer.fixed(284).bits(extra, 5).code(0, 5);
+        let (len, message) = (486 + extra, writer.fixed(256).message());
+        let frames = [(0xc1, &message[..]), (0xc1, &message)];
+        assert_gives(&frames, &format!("text len={len}; text len={len}"));
+        assert_gives_within(&frames[..1], &format!("text len={len}"), len.into());
+        assert_gives_within(&frames[..1], "fail 1009", u64::from(len) - 1);
+    }
+}
+
 /// The four octets that were dropped complete the header of this block and end it, inside the last of them: what is
 /// left of that would be taken for the next message.
 #[test]
 fn r7692_7_2_2_a_message_ends_between_octets() {
-    let message = message_that_ends_inside_an_octet();
-    assert_eq!(Walker::default().message(&message, false), None);
-    assert_gives(&[(0xc1, &message)], "fail 1007");
+    for message in messages_that_end_inside_an_octet() {
+        assert_eq!(Walker::default().message(&message, false), None);
+        assert_gives(&[(0xc1, &message)], "fail 1007");
+    }
 }
 
-/// The beginning of a dynamic block. In the code for lengths 18 is 0, 17 is 111; in that for literals 256 is 11. So the
-/// four octets are 18 and 7 bits, twice; 17 and 3 bits, twice; 256; and two bits are left.
-fn message_that_ends_inside_an_octet() -> Vec<u8> {
-    let mut writer = Writer::default();
-    for _ in 0..3 {
-        writer.fixed_block(false, b"");
-    }
+/// The beginning of a dynamic block, behind others and by itself. In the code for lengths 18 is 0, 17 is 111; in that for
+/// literals 256 is 11. So the four octets are 18 and 7 bits, twice; 17 and 3 bits, twice; 256; and two bits are left.
+fn messages_that_end_inside_an_octet() -> [Vec<u8>; 3] {
     let of_lens: [u8; 19] = lens(&[(18, 1), (1, 2), (2, 3), (17, 3)], 19).try_into().unwrap();
+    let mut behind_others = Writer::default();
+    for _ in 0..3 {
+        behind_others.fixed_block(false, b"");
+    }
     let lens = [(18, 86), (1, 0), (2, 0), (18, 127), (18, 8), (2, 0)];
-    let message = writer.dynamic(false, (286, 13), &of_lens, &lens).bytes();
-    assert_eq!(message.len(), 17);
-    message
+    behind_others.dynamic(false, (286, 13), &of_lens, &lens);
+    // 97 zeros in other words, for which it ends with an octet, too.
+    let lens = [&[(18, 83), (17, 0)], &lens[1..]].concat();
+    let mut alone = Writer::default();
+    alone.dynamic(false, (286, 13), &of_lens, &lens);
+    let one_before = [b"\x00\x00\x00\xff\xff", &alone.bytes()[..]].concat();
+    let messages = [behind_others.bytes(), alone.bytes(), one_before];
+    assert_eq!(messages.each_ref().map(Vec::len), [17, 14, 19]);
+    messages
 }
 
 // ---- text ----

@@ -49,7 +49,7 @@ impl Connection {
         if let Some(inflater) = &mut inflater
             && !octets.is_empty()
         {
-            let limits = self.inflate_limits(ends);
+            let limits = self.inflate_limits(ends, ends && inflater.is_untouched());
             let (taken, produced) = inbox
                 .inflate(inflater, octets, limits)
                 .map_err(|violation| (violation, range.end))?;
@@ -85,13 +85,14 @@ impl Connection {
         Ok(Found::message(self.receives_text(), Place::INBOX))
     }
 
-    /// `ends`: whether the message ends with the octets at hand.
-    fn inflate_limits(&self, ends: bool) -> InflateLimits {
+    /// `ends`: whether the message ends with the octets at hand. `whole`: whether it begins with them, too.
+    fn inflate_limits(&self, ends: bool, whole: bool) -> InflateLimits {
         InflateLimits {
             room: self.max_message_bytes - self.received,
             max_ratio: self.max_inflate_ratio,
             ratio_free_bytes: Limits::RATIO_FREE_BYTES,
             pieces: self.lends_pieces(),
+            whole,
             remember: self.options.has(Options::PEER_TAKES_OVER) || self.lends_pieces() || !ends,
         }
     }

@@ -18,7 +18,7 @@ const STEP_BYTES: usize = 16 << 10;
 pub(crate) struct Deflater {
     deflate: Deflate,
     shape: Shape,
-    /// Nothing was compressed since it began with an empty window.
+    /// There is nothing in it that the next message could refer to.
     is_fresh: bool,
     /// Whether messages refer to those before them.
     takes_over: bool,
@@ -98,6 +98,13 @@ impl Deflater {
             }
             return Ok(());
         }
+        // A full flush forgets what was compressed, for less than a reset.
+        let forgets = ends && !self.takes_over;
+        let flush = if forgets {
+            DeflateFlush::FullFlush
+        } else {
+            DeflateFlush::SyncFlush
+        };
         self.is_fresh = false;
         let mut taken = 0;
         loop {
@@ -106,11 +113,7 @@ impl Deflater {
             to.reserve(room);
             let before = (self.deflate.total_in(), self.deflate.total_out());
             self.deflate
-                .compress(
-                    &payload[taken..],
-                    &mut to.spare()[..room],
-                    DeflateFlush::SyncFlush,
-                )
+                .compress(&payload[taken..], &mut to.spare()[..room], flush)
                 .map_err(|_| SendError::Compressor)?;
             taken += (self.deflate.total_in() - before.0) as usize;
             let produced = (self.deflate.total_out() - before.1) as usize;
@@ -120,6 +123,7 @@ impl Deflater {
                 break;
             }
         }
+        self.is_fresh = forgets;
         if ends && to.ends_with(&TAIL) {
             to.truncate(to.len() - TAIL.len());
         }
@@ -137,5 +141,38 @@ impl fmt::Debug for Deflater {
             .field("shape", &self.shape)
             .field("takes_over", &self.takes_over)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn compressed(deflater: &mut Deflater, message: &[u8]) -> Vec<u8> {
+        let mut to = Store::new();
+        deflater.reset(false);
+        assert_eq!(deflater.compress(message, true, &mut to), Ok(()));
+        to.to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_without_context_is_compressed_as_if_it_was_the_first(
+            level in 0u8..=9,
+            mem_level in 1u8..=9,
+            window_bits in 9u8..=15,
+            messages in prop::collection::vec((0usize..9_000, 1u32..50), 2..4),
+        ) {
+            let settings = Settings { level, mem_level, ..Settings::default() };
+            let shape = Shape::new(&settings, window_bits);
+            let mut deflater = Deflater::new(shape);
+            for (len, step) in messages {
+                // Runs, and a beginning that all of them have.
+                let message: Vec<u8> = (0..len as u32).map(|i| (i.wrapping_mul(i) / step / 8) as u8).collect();
+                prop_assert!(compressed(&mut deflater, &message) == compressed(&mut Deflater::new(shape), &message));
+            }
+        }
     }
 }

@@ -14,6 +14,17 @@ pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// Most bytes that a match can lie behind (RFC 1951 §3.2.5).
 const WINDOW_BYTES: usize = 32 << 10;
 
+/// Most octets of a message that is copied, to have its end behind it.
+const SHORT_OCTETS: usize = 1 << 10;
+
+/// That end: the octets that were dropped, and others, which no message takes that is right. With so many octets behind it, it is
+/// inflated by the fast way of `zlib-rs` to its last one.
+const BEHIND: [u8; 16] = {
+    let mut behind = [0; 16];
+    behind.split_at_mut(TAIL.len()).0.copy_from_slice(&TAIL);
+    behind
+};
+
 /// What a final block (BFINAL) costs of the credit that a peer earns by other octets.
 const FINAL_BLOCK_OCTETS: u32 = 64;
 const MOST_FINAL_BLOCKS: u32 = 64;
@@ -28,10 +39,12 @@ pub(crate) struct Inflater {
     inflated: u64,
     /// Octets that may still be spent on final blocks.
     credit: u32,
-    /// A final block (BFINAL) has just ended, and nothing came behind it.
+    /// The message may end here: a final block (BFINAL) has just ended, or the octets that were dropped were there too.
     at_end: bool,
     /// Whether messages may refer to those before them.
     takes_over: bool,
+    /// A short message, and what goes behind it.
+    short: [u8; SHORT_OCTETS + BEHIND.len()],
 }
 
 /// What one step did.
@@ -57,6 +70,7 @@ impl Inflater {
             credit: 0,
             at_end: false,
             takes_over: false,
+            short: [0; SHORT_OCTETS + BEHIND.len()],
         }
     }
 
@@ -82,21 +96,50 @@ impl Inflater {
     /// Inflates octets of the message into the front of `to`, until they are used up or `to` is full.
     pub(crate) fn step(&mut self, octets: &[u8], to: &mut [u8]) -> Step {
         self.at_end &= octets.is_empty();
-        let (taken, produced) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(octets, to, InflateFlush::NoFlush);
-        let (taken, produced) = (
-            self.inflate.total_in() - taken,
-            self.inflate.total_out() - produced,
-        );
-        self.compressed += taken;
-        self.add_credit(taken);
-        self.inflated += produced;
-        Step {
-            taken: taken as usize,
-            produced: produced as usize,
-            final_block: status == Ok(Status::StreamEnd),
-            failed: status.is_err(),
+        let step = decompress(&mut self.inflate, octets, to, InflateFlush::NoFlush);
+        self.count(step)
+    }
+
+    /// The first step of a message that has these octets and no others. For one that is short and has one block, as most
+    /// are, it proves the end, too: [`finish`](Self::finish) has nothing left to do.
+    pub(crate) fn step_of_whole(&mut self, octets: &[u8], to: &mut [u8]) -> Step {
+        let len = octets.len();
+        // A single octet may be the empty block that ends behind it.
+        if !(2..=SHORT_OCTETS).contains(&len) {
+            return self.step(octets, to);
         }
+        self.at_end = false;
+        let short = &mut self.short[..len + BEHIND.len()];
+        short[..len].copy_from_slice(octets);
+        short[len..].copy_from_slice(&BEHIND);
+        let mut step = decompress(&mut self.inflate, short, to, InflateFlush::Block);
+        if step.taken <= len {
+            if len - step.taken > 1 {
+                return self.count(step);
+            }
+            // Behind a block at most 15 bits are left. Of all blocks only the empty stored one takes them and then four octets,
+            // for its length, and it ends with the last of those. What is to give bytes first has no room for them.
+            let behind = &short[step.taken..];
+            let end = decompress(&mut self.inflate, behind, &mut [], InflateFlush::Block);
+            self.at_end = step.taken + end.taken == len + TAIL.len();
+            if self.at_end {
+                step.taken = len;
+            }
+            step.final_block = end.final_block;
+            if self.at_end || step.final_block {
+                return self.count(step);
+            }
+        }
+        // It does not end where it has to. What is wrong is found without the octets behind it, some of which it took.
+        self.load_window();
+        self.step(octets, to)
+    }
+
+    fn count(&mut self, step: Step) -> Step {
+        self.compressed += step.taken as u64;
+        self.add_credit(step.taken as u64);
+        self.inflated += step.produced as u64;
+        step
     }
 
     /// Keeps what the next blocks may refer to. To be told of all bytes of a message that goes on, or is taken over.
@@ -149,24 +192,22 @@ impl Inflater {
         // They are the length of the empty stored block whose first three bits end the message. They give no bytes, and a
         // decoder that stops between blocks takes exactly them. Whatever else it waited for, it would take the fifth too.
         let [a, b, c, d] = TAIL;
-        let ends = matches!(self.skip_to_next_block([a, b, c, d, 0]), Some((4, _)))
-            // A block can end inside the last of them. Then another empty one is none. A final one ends the octet, too.
-            && matches!(
-                self.skip_to_next_block([0, a, b, c, d]),
-                Some((5, Status::Ok) | (0, Status::StreamEnd))
-            );
-        if ends {
-            Ok(())
-        } else {
-            Err(Violation::InvalidDeflate)
+        let first = self.skip_to_next_block([a, b, c, d, 0]);
+        if first.taken != 4 || first.produced > 0 || first.failed {
+            return Err(Violation::InvalidDeflate);
         }
+        // A block can end inside the last of them. Then another empty one is none. A final one ends the octet, too.
+        let second = self.skip_to_next_block([0, a, b, c, d]);
+        let taken = if second.final_block { 0 } else { 5 };
+        if second.taken != taken || second.produced > 0 || second.failed {
+            return Err(Violation::InvalidDeflate);
+        }
+        Ok(())
     }
 
-    /// Takes octets up to the end of a block: how many, if they give no bytes.
-    fn skip_to_next_block(&mut self, octets: [u8; 5]) -> Option<(u64, Status)> {
-        let (taken, produced) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(&octets, &mut [0; 8], InflateFlush::Block);
-        (self.inflate.total_out() == produced).then_some((self.inflate.total_in() - taken, status.ok()?))
+    /// Takes octets up to the end of a block.
+    fn skip_to_next_block(&mut self, octets: [u8; 5]) -> Step {
+        decompress(&mut self.inflate, &octets, &mut [0; 8], InflateFlush::Block)
     }
 
     /// What later messages may refer to, the oldest byte first.
@@ -179,6 +220,17 @@ impl Inflater {
         self.reset(true);
         self.remember(window);
         self.load_window();
+    }
+}
+
+fn decompress(inflate: &mut Inflate, octets: &[u8], to: &mut [u8], flush: InflateFlush) -> Step {
+    let (taken, produced) = (inflate.total_in(), inflate.total_out());
+    let status = inflate.decompress(octets, to, flush);
+    Step {
+        taken: (inflate.total_in() - taken) as usize,
+        produced: (inflate.total_out() - produced) as usize,
+        final_block: status == Ok(Status::StreamEnd),
+        failed: status.is_err(),
     }
 }
 
@@ -232,6 +284,54 @@ impl Window {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What a message inflates to by its first step and others, and how a second one goes on behind it.
+    fn inflated(first: impl Fn(&mut Inflater, &[u8], &mut [u8]) -> Step, message: &[u8]) -> Option<Vec<u8>> {
+        let mut inflater = Inflater::new();
+        inflater.reset(true);
+        let mut all = Vec::new();
+        for message in [message, b"\xf2\x48\xcd\xc9\xc9\x07\x00"] {
+            let (mut to, mut taken) = ([0; 300], 0);
+            let mut step = first(&mut inflater, message, &mut to);
+            loop {
+                assert!(step.produced < to.len(), "room");
+                all.extend_from_slice(&to[..step.produced]);
+                inflater.remember(&to[..step.produced]);
+                taken += step.taken;
+                if step.failed || (step.final_block && inflater.restart().is_err()) {
+                    return None;
+                }
+                if taken == message.len() && !step.final_block {
+                    break;
+                }
+                step = inflater.step(&message[taken..], &mut to);
+            }
+            inflater.finish().ok()?;
+        }
+        Some(all)
+    }
+
+    /// Up to 15 bits behind a block: an empty one of ten bits, which may be final, and one of seven octets.
+    #[test]
+    fn whatever_the_last_bits_are_a_whole_message_ends_as_any_other() {
+        const SEVEN_OCTETS: u128 = 0x4e271389c4e2713a;
+        let mut ends = 0;
+        for (block, block_bits, len) in [
+            (0b010, 10, 2),
+            (0b010, 10, 3),
+            (0b011, 10, 3),
+            (SEVEN_OCTETS, 73, 11),
+        ] {
+            for bits in 0..1 << (8 * len - block_bits) {
+                let octets = (block | bits << block_bits).to_le_bytes();
+                let expected = inflated(Inflater::step, &octets[..len]);
+                let whole = inflated(Inflater::step_of_whole, &octets[..len]);
+                assert_eq!(whole, expected, "{:x?}", &octets[..len]);
+                ends += usize::from(expected.is_some());
+            }
+        }
+        assert!(ends > 1000, "{ends}");
+    }
 
     proptest! {
         #[test]

@@ -211,7 +211,13 @@ impl Scanner {
 
     /// Reads bytes up to the end of the head; how many, if it is among them.
     fn scan(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
-        for (i, &byte) in bytes.iter().enumerate() {
+        let mut at = 0;
+        loop {
+            at += self.skip(&bytes[at..], limits);
+            let Some(&byte) = bytes.get(at) else {
+                return Ok(None);
+            };
+            at += 1;
             self.head_bytes = self.head_bytes.saturating_add(1);
             if self.head_bytes > limits.max_head_bytes {
                 return Err(match self.state {
@@ -227,13 +233,28 @@ impl Scanner {
             self.state = next;
             if next == State::Done {
                 return if self.major_is_1 {
-                    Ok(Some(i + 1))
+                    Ok(Some(at))
                 } else {
                     Err(HeadError::Version)
                 };
             }
         }
-        Ok(None)
+    }
+
+    /// Reads as many bytes of a field's name or value as change nothing but counts, and these within the limits.
+    fn skip(&mut self, bytes: &[u8], limits: &HeadLimits) -> usize {
+        let left = |limit: u32, count: u32| limit.saturating_sub(count);
+        let most =
+            left(limits.max_head_bytes, self.head_bytes).min(left(limits.max_field_bytes, self.line_bytes));
+        let bytes = &bytes[..bytes.len().min(most as usize)];
+        let n = match self.state {
+            State::Name => TOKEN.span(bytes),
+            State::Value => bytes.iter().take_while(|&&byte| is_value_byte(byte)).count(),
+            _ => 0,
+        };
+        self.head_bytes += n as u32;
+        self.line_bytes += n as u32;
+        n
     }
 
     /// Where `byte` leads, if it may stand here.

@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use crate::syntax;
+
 /// The GUID of RFC 6455 §1.3 that is hashed behind the key.
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -35,10 +37,8 @@ impl Key {
     pub fn parse(value: &[u8]) -> Option<Self> {
         let key: [u8; 24] = value.try_into().ok()?;
         let (text, padding) = key.split_at(22);
-        // Without a way out in the middle the loop becomes a few vector instructions.
-        let is_base64 =
-            |valid, byte: &u8| valid & (byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/'));
-        (text.iter().fold(true, is_base64) && padding == b"==").then_some(Self(key))
+        let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/');
+        (padding == b"==" && syntax::all(text, is_base64)).then_some(Self(key))
     }
 
     /// The text of the key.

@@ -109,7 +109,8 @@ impl<'a> Occurs<'a> {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Membership {
     pub(super) found: bool,
-    pub(super) empty_elements: usize,
+    /// Or as many as can be counted.
+    pub(super) empty_elements: u8,
 }
 
 impl Membership {
@@ -120,7 +121,7 @@ impl Membership {
             return;
         }
         for element in syntax::elements(value) {
-            self.empty_elements += usize::from(element.is_empty());
+            self.empty_elements = self.empty_elements.saturating_add(element.is_empty().into());
             self.found |= is(element, token);
         }
     }
@@ -214,9 +215,7 @@ pub(super) fn parse_version(value: &[u8]) -> Option<u8> {
 
 /// An origin is not empty and visible ASCII: nothing else comes out of a serialization (RFC 6454 §6.2).
 pub(super) fn is_origin(origin: &[u8]) -> bool {
-    // Without a way out in the middle the loop becomes a few vector instructions.
-    let graphic = |valid, byte: &u8| valid & byte.is_ascii_graphic();
-    !origin.is_empty() && origin.iter().fold(true, graphic)
+    !origin.is_empty() && syntax::all(origin, |byte| byte.is_ascii_graphic())
 }
 
 /// Checks that the lines are one list of at least one token, if there are any (RFC 6455 §4.3: "1#token").

@@ -152,7 +152,8 @@ impl<'a> RequestHead<'a> {
         if known.has_body {
             return Err(RequestError::Body);
         }
-        if known.upgrade.empty_elements.max(known.connection.empty_elements) > MAX_EMPTY_ELEMENTS {
+        let empty_elements = known.upgrade.empty_elements.max(known.connection.empty_elements);
+        if usize::from(empty_elements) > MAX_EMPTY_ELEMENTS {
             return Err(RequestError::EmptyElements);
         }
         if !known.upgrade.found || !known.connection.found {

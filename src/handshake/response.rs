@@ -71,7 +71,7 @@ impl<'a> Offer<'a> {
         fields
             .all("Connection")
             .for_each(|value| connection.look_in(value, "Upgrade"));
-        if !connection.found || connection.empty_elements > MAX_EMPTY_ELEMENTS {
+        if !connection.found || usize::from(connection.empty_elements) > MAX_EMPTY_ELEMENTS {
             return Err(ResponseError::Connection);
         }
         let mut accepts = fields.all("Sec-WebSocket-Accept");

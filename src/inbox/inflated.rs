@@ -19,6 +19,8 @@ pub(crate) struct InflateLimits {
     pub(crate) ratio_free_bytes: u64,
     /// Whether to stop after a while, to lend what there is.
     pub(crate) pieces: bool,
+    /// Whether the message has these octets and no others.
+    pub(crate) whole: bool,
     /// Whether later octets may refer to what is inflated now.
     pub(crate) remember: bool,
 }
@@ -50,7 +52,12 @@ impl Inbox {
             } else {
                 room
             };
-            let step = inflater.step(&octets[taken..], &mut self.bytes.spare()[..room]);
+            let to = &mut self.bytes.spare()[..room];
+            let step = if limits.whole && taken == 0 {
+                inflater.step_of_whole(octets, to)
+            } else {
+                inflater.step(&octets[taken..], to)
+            };
             self.bytes.add_spare(step.produced);
             taken += step.taken;
             let is_full = step.produced == room;
