@@ -138,3 +138,42 @@ const fn find() -> Level {
     }
     Level::Baseline
 }
+
+/// Defines `$on`: `$blocks` compiled for each level of the processor.
+macro_rules! on_each_level {
+    ($on:ident, $blocks:ident $(<const $flag:ident: bool>)?, ($($value:ident: $type:ty),*) $(-> $result:ty)?) => {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        pub(super) fn $on$(<const $flag: bool>)?(cpu: $crate::cpu::Cpu, $($value: $type),*) $(-> $result)? {
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            fn avx512$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
+                $blocks$(::<$flag>)?($($value),*)
+            }
+            #[target_feature(enable = "avx2")]
+            fn avx2$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
+                $blocks$(::<$flag>)?($($value),*)
+            }
+            #[inline(never)]
+            fn baseline$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
+                $blocks$(::<$flag>)?($($value),*)
+            }
+            match cpu.level() {
+                // SAFETY: the processor has the level's instructions, by `Cpu`.
+                $crate::cpu::Level::Avx512 => unsafe { avx512$(::<$flag>)?($($value),*) },
+                // SAFETY: the processor has the level's instructions, by `Cpu`.
+                $crate::cpu::Level::Avx2 => unsafe { avx2$(::<$flag>)?($($value),*) },
+                $crate::cpu::Level::Ssse3 | $crate::cpu::Level::Baseline => baseline$(::<$flag>)?($($value),*),
+            }
+        }
+
+        /// With the vectors of the target's baseline.
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        #[inline(always)]
+        pub(super) fn $on$(<const $flag: bool>)?(_: $crate::cpu::Cpu, $($value: $type),*) $(-> $result)? {
+            $blocks$(::<$flag>)?($($value),*)
+        }
+    };
+}
+
+pub(crate) use on_each_level;

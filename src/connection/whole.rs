@@ -1,6 +1,7 @@
 //! The short way of receiving: a message that lies whole in the bytes given, when nothing is unfinished.
 
 use super::{Connection, MessageKind};
+use crate::cpu::Cpu;
 use crate::cursor::Cursor;
 use crate::frame::{MAX_CONTROL_BYTES, WholeMessage};
 use crate::utf8::kernel;
@@ -78,6 +79,7 @@ impl Connection {
 
     /// To be called when something may have changed that the short way depends on, which it does not look at itself.
     pub(super) fn update_short_way(&mut self) {
+        Cpu::this(); // short texts ask for what is known of the processor
         let least = MAX_CONTROL_BYTES as u64;
         let unlimited = self.max_message_bytes >= least && self.decoder.max_frame_bytes() >= least;
         self.short_way = if !(unlimited && self.is_receiving() && self.decoder.is_at_rest()) {

@@ -5,12 +5,11 @@
 
 #[cfg(all(feature = "alloc", any(target_arch = "x86", target_arch = "x86_64")))]
 pub(crate) mod avx512;
+mod copy;
 
 use core::fmt;
 
-use crate::cpu::Cpu;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-use crate::cpu::Level;
+use crate::cpu::{Cpu, on_each_level};
 
 /// A masking key: four octets, in wire order (RFC 6455 §5.3).
 ///
@@ -107,39 +106,6 @@ impl MaskingKey {
         debug_assert!(payload.len() < LONG_BYTES);
         short::<true>(self, payload)
     }
-
-    /// Masks or unmasks `from` into `to`, in one pass over memory.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    #[inline]
-    pub fn copy(self, from: &[u8], to: &mut [u8]) {
-        assert_eq!(
-            from.len(),
-            to.len(),
-            "a payload and its masked copy have the same length"
-        );
-        self.copy_at_once(from, to);
-    }
-
-    /// [`copy`](Self::copy), with no call for a few octets, of payloads that have the same length.
-    #[inline(always)]
-    pub(crate) fn copy_at_once(self, from: &[u8], to: &mut [u8]) {
-        if from.len() < LONG_BYTES {
-            copy_short(self, from, to);
-        } else {
-            long_copy(self, from, to);
-        }
-    }
-
-    /// [`copy`](Self::copy) of less than 128 octets, to the front of `to`.
-    #[cfg(feature = "alloc")]
-    #[inline(always)]
-    pub(crate) fn copy_short(self, from: &[u8], to: &mut [u8; LONG_BYTES]) {
-        if let Some(to) = to.get_mut(..from.len()) {
-            copy_short(self, from, to);
-        }
-    }
 }
 
 impl fmt::Debug for MaskingKey {
@@ -157,9 +123,6 @@ pub(crate) const LONG_BYTES: usize = 128;
 
 /// Length in bytes from which it pays to align the blocks: those that straddle cache lines cost twice.
 const ALIGNED_BYTES: usize = 512;
-
-/// Length in bytes from which copies go from the last block to the first.
-const BACKWARDS_BYTES: usize = 8 << 10;
 
 /// The most significant bit of each octet: set in none of ASCII.
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
@@ -261,36 +224,6 @@ fn is_ascii<const N: usize>(octets: &[u8; N]) -> bool {
     seen & NOT_ASCII == 0
 }
 
-/// [`MaskingKey::copy`] for less than [`LONG_BYTES`], as [`short`] goes.
-#[inline(always)]
-fn copy_short(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    if from.len() >= 16 {
-        return match from.len() {
-            64.. => copy_ends::<64>(key, from, to),
-            32.. => copy_ends::<32>(key, from, to),
-            _ => copy_ends::<16>(key, from, to),
-        };
-    }
-    match from.len() {
-        8.. => copy_ends::<8>(key, from, to),
-        4.. => copy_ends::<4>(key, from, to),
-        2.. => copy_ends::<2>(key, from, to),
-        1 => copy_ends::<1>(key, from, to),
-        _ => {}
-    }
-}
-
-/// [`MaskingKey::copy`] for `N` to `2 * N` octets, as [`ends`] goes.
-#[inline(always)]
-fn copy_ends<const N: usize>(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    if let (Some(first), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut()) {
-        *to = xor(first, key.word());
-    }
-    if let (Some(last), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut()) {
-        *to = xor(last, key.word_from(from.len().wrapping_sub(N)));
-    }
-}
-
 /// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. It goes by octets, since
 /// that is the loop over a block which becomes whole vectors. The first and the last block, read before and written after,
 /// overlap their neighbours.
@@ -330,101 +263,13 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
 }
 
-/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written. The last ones first, if so many were just
-/// read that the L1 cache still holds the end alone.
-#[inline(always)]
-fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    let len = from.len();
-    let to = &mut to[..len];
-    let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else {
-        return copy_short(key, from, to);
-    };
-    let first = copied_block(key, first);
-    let last = copied_block(key.advanced(len as u64), last);
-    let start = BLOCK_BYTES - to.as_ptr().addr() % BLOCK_BYTES;
-    let block_key = key.advanced(start as u64);
-    let (from, _) = from[start..].as_chunks();
-    let (blocks, _) = to[start..].as_chunks_mut();
-    if len < BACKWARDS_BYTES {
-        for (from, to) in from.iter().zip(blocks) {
-            *to = copied_block(block_key, from);
-        }
-    } else {
-        for (from, to) in from.iter().zip(blocks).rev() {
-            *to = copied_block(block_key, from);
-        }
-    }
-    if let Some(to) = to.first_chunk_mut() {
-        *to = first;
-    }
-    if let Some(to) = to.last_chunk_mut() {
-        *to = last;
-    }
-}
-
-#[inline(always)]
-fn copied_block(key: MaskingKey, from: &[u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
-    let key = [key.octets(); BLOCK_BYTES / 4];
-    let key = key.as_flattened();
-    let mut result = [0; BLOCK_BYTES];
-    for i in 0..BLOCK_BYTES {
-        result[i] = from[i] ^ key[i];
-    }
-    result
-}
-
-/// [`copy_blocks`] with the widest vectors that this processor has.
-#[inline(never)]
-fn long_copy(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    long_copy_on(Cpu::this(), key, from, to);
-}
-
 /// [`blocks`] with the widest vectors that this processor has.
 #[inline]
 fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     long_on::<ASCII>(Cpu::this(), key, payload)
 }
 
-/// Defines `$on`: `$blocks` compiled for each level of the processor.
-macro_rules! on_each_level {
-    ($on:ident, $blocks:ident $(<const $flag:ident: bool>)?, ($($value:ident: $type:ty),*) $(-> $result:ty)?) => {
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        #[inline(always)]
-        #[allow(unsafe_code)]
-        fn $on$(<const $flag: bool>)?(cpu: Cpu, $($value: $type),*) $(-> $result)? {
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-            fn avx512$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
-                $blocks$(::<$flag>)?($($value),*)
-            }
-            #[target_feature(enable = "avx2")]
-            fn avx2$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
-                $blocks$(::<$flag>)?($($value),*)
-            }
-            #[inline(never)]
-            fn baseline$(<const $flag: bool>)?($($value: $type),*) $(-> $result)? {
-                $blocks$(::<$flag>)?($($value),*)
-            }
-            match cpu.level() {
-                // SAFETY: the processor has the level's instructions, by `Cpu`.
-                Level::Avx512 => unsafe { avx512$(::<$flag>)?($($value),*) },
-                // SAFETY: the processor has the level's instructions, by `Cpu`.
-                Level::Avx2 => unsafe { avx2$(::<$flag>)?($($value),*) },
-                Level::Ssse3 | Level::Baseline => baseline$(::<$flag>)?($($value),*),
-            }
-        }
-
-        /// With the vectors of the target's baseline.
-        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-        #[inline(always)]
-        fn $on$(<const $flag: bool>)?(_: Cpu, $($value: $type),*) $(-> $result)? {
-            $blocks$(::<$flag>)?($($value),*)
-        }
-    };
-}
-
 on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &mut [u8]) -> bool);
-on_each_level!(long_copy_on, copy_blocks, (key: MaskingKey, from: &[u8], to: &mut [u8]));
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -462,7 +307,7 @@ mod tests {
             }));
             backends.push(Box::new(move |key, payload| {
                 let from = payload.to_vec();
-                long_copy_on(cpu, key, &from, payload);
+                copy::long_copy_on(cpu, key, &from, payload);
                 payload.is_ascii() || !ASCII
             }));
         }
