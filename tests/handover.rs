@@ -613,6 +613,18 @@ mod compressed {
         config
     }
 
+    #[test]
+    fn a_connection_failed_at_the_end_of_a_message_is_taken_back() {
+        let mut connection = Connection::new(Role::Client, &config(true, false));
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Client));
+        let mut input = Input::new(*b"\xc2\x07\xf2\x48\xcd\xc9\xc9\x07\x03", &mut inbox);
+        let received = connection.receive(&mut input, &mut outbox);
+        assert_eq!(received, Err(Violation::InvalidDeflate));
+        let state = connection.to_bytes(&mut inbox);
+        let handed = Connection::from_bytes(&state, inbox.unfinished());
+        assert_eq!(handed.map(|(handed, _)| handed.status()), Ok(connection.status()));
+    }
+
     /// A connection with its values, and what it saw.
     struct Handed {
         connection: Connection,

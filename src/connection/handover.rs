@@ -225,9 +225,9 @@ impl Connection {
         };
         // Once nothing is looked at any more, what is kept of a message does not matter.
         let gathered = kept == inbox.message_len() as u64 && !self.decoder.has_failed();
+        let counted = self.is_in_data() || in_message || self.received == 0;
         frame
-            && (gathered || !self.is_receiving())
-            && (self.is_in_data() || in_message || self.received == 0)
+            && (gathered && counted || !self.is_receiving())
             && self.may_hand_over()
             && self.decoder.message_bits().contains(self.message_bits)
             && self.options.fit(self.decoder.message_bits(), self.window_bits)

@@ -113,24 +113,37 @@ impl Inflater {
         short[..len].copy_from_slice(octets);
         short[len..].copy_from_slice(&BEHIND);
         let mut step = decompress(&mut self.inflate, short, to, InflateFlush::Block);
+        let room = &mut to[step.produced..];
+        if step.taken + 1 < len || (step.taken <= len && room.is_empty()) {
+            return self.count(step);
+        }
         if step.taken <= len {
-            if len - step.taken > 1 {
-                return self.count(step);
-            }
-            // Behind a block at most 15 bits are left. Of all blocks only the empty stored one takes them and then four octets,
-            // for its length, and it ends with the last of those. What is to give bytes first has no room for them.
-            let behind = &short[step.taken..];
-            let end = decompress(&mut self.inflate, behind, &mut [], InflateFlush::Block);
-            self.at_end = step.taken + end.taken == len + TAIL.len();
+            // Behind a block at most 15 bits are left. An empty stored block takes them and then four octets, for its length, ends
+            // with the last of those and gives nothing. Any other takes less or more, gives bytes, for which there is room, or fails.
+            let end = decompress(&mut self.inflate, &short[step.taken..], room, InflateFlush::Block);
+            let taken = step.taken + end.taken;
+            self.at_end = taken == len + TAIL.len() && end.produced == 0 && !end.failed;
+            step.produced += end.produced;
             if self.at_end {
                 step.taken = len;
-            }
-            step.final_block = end.final_block;
-            if self.at_end || step.final_block {
                 return self.count(step);
             }
+            if taken <= len {
+                // Another block ended here, perhaps a final one: without a flush that is told.
+                let rest = decompress(
+                    &mut self.inflate,
+                    &octets[taken..],
+                    &mut to[step.produced..],
+                    InflateFlush::NoFlush,
+                );
+                return self.count(Step {
+                    taken: taken + rest.taken,
+                    produced: step.produced + rest.produced,
+                    ..rest
+                });
+            }
         }
-        // It does not end where it has to. What is wrong is found without the octets behind it, some of which it took.
+        // It took octets behind it: it does not end where it has to. What is wrong is found without those.
         self.load_window();
         self.step(octets, to)
     }
@@ -285,49 +298,55 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What a message inflates to by its first step and others, and how a second one goes on behind it.
-    fn inflated(first: impl Fn(&mut Inflater, &[u8], &mut [u8]) -> Step, message: &[u8]) -> Option<Vec<u8>> {
+    /// What a message and a second one behind it inflate to, with so much room for each step; or which of them fails.
+    fn inflated(
+        first: impl Fn(&mut Inflater, &[u8], &mut [u8]) -> Step,
+        message: &[u8],
+        room: usize,
+    ) -> Result<Vec<u8>, usize> {
         let mut inflater = Inflater::new();
         inflater.reset(true);
         let mut all = Vec::new();
-        for message in [message, b"\xf2\x48\xcd\xc9\xc9\x07\x00"] {
+        for (i, message) in [message, b"\xf2\x48\xcd\xc9\xc9\x07\x00"].into_iter().enumerate() {
             let (mut to, mut taken) = ([0; 300], 0);
-            let mut step = first(&mut inflater, message, &mut to);
+            let to = &mut to[..room];
+            let mut step = first(&mut inflater, message, to);
             loop {
-                assert!(step.produced < to.len(), "room");
                 all.extend_from_slice(&to[..step.produced]);
                 inflater.remember(&to[..step.produced]);
                 taken += step.taken;
                 if step.failed || (step.final_block && inflater.restart().is_err()) {
-                    return None;
+                    return Err(i);
                 }
-                if taken == message.len() && !step.final_block {
+                if taken == message.len() && !step.final_block && step.produced < room {
                     break;
                 }
-                step = inflater.step(&message[taken..], &mut to);
+                step = inflater.step(&message[taken..], to);
             }
-            inflater.finish().ok()?;
+            inflater.finish().map_err(|_| i)?;
         }
-        Some(all)
+        Ok(all)
     }
 
-    /// Up to 15 bits behind a block: an empty one of ten bits, which may be final, and one of seven octets.
+    /// Up to 15 bits behind a block that ends at any bit of an octet: one of nine bits for each byte that it gives, or final.
     #[test]
     fn whatever_the_last_bits_are_a_whole_message_ends_as_any_other() {
-        const SEVEN_OCTETS: u128 = 0x4e271389c4e2713a;
         let mut ends = 0;
-        for (block, block_bits, len) in [
-            (0b010, 10, 2),
-            (0b010, 10, 3),
-            (0b011, 10, 3),
-            (SEVEN_OCTETS, 73, 11),
-        ] {
-            for bits in 0..1 << (8 * len - block_bits) {
-                let octets = (block | bits << block_bits).to_le_bytes();
-                let expected = inflated(Inflater::step, &octets[..len]);
-                let whole = inflated(Inflater::step_of_whole, &octets[..len]);
-                assert_eq!(whole, expected, "{:x?}", &octets[..len]);
-                ends += usize::from(expected.is_some());
+        for (last, literals) in (0_u32..8).map(|n| (0, n)).chain([(1, 0), (1, 3)]) {
+            // BTYPE 01, literals 0xc8, and the end of the block, which is seven zeros.
+            let block = (0..literals).fold(0b010_u128 | last, |bits, i| bits | 0b000100111 << (3 + 9 * i));
+            let block_bits = 10 + 9 * literals;
+            for len in [0, 1].map(|more| block_bits.div_ceil(8) + more) {
+                for bits in 0..1 << (8 * len - block_bits) {
+                    let octets = (block | bits << block_bits).to_le_bytes();
+                    let octets = &octets[..len as usize];
+                    let expected = inflated(Inflater::step, octets, 300);
+                    for room in [300, literals.max(1) as usize] {
+                        let whole = inflated(Inflater::step_of_whole, octets, room);
+                        assert_eq!(whole, expected, "{octets:x?}, room {room}");
+                    }
+                    ends += usize::from(expected.is_ok());
+                }
             }
         }
         assert!(ends > 1000, "{ends}");

@@ -1,4 +1,4 @@
-//! The short way past a [`Decoder`](super::Decoder) at rest: a frame that is a message by itself, and all there.
+//! The short way past a [`Decoder`](super::Decoder) at rest: a frame that is a message by itself.
 
 use core::ops::Range;
 

@@ -49,6 +49,7 @@ impl Outbox {
         if !LENS_OF_16_BITS.contains(&len) {
             return None;
         }
+        self.check_room(len).ok()?;
         let (key, to) = self.put_header::<MASKED>(opcode, len, Header::MAX_BYTES + len)?;
         Some((key, to.get_mut(..len)?))
     }
@@ -60,7 +61,7 @@ impl Outbox {
         len: usize,
         room: usize,
     ) -> Option<(Option<MaskingKey>, &mut [u8])> {
-        // Not full for sure, nor are places beyond 32 bits: consumed bytes count, too.
+        // Not full for sure, nor are places with a short message more beyond 32 bits: consumed bytes count, too.
         if self.buffer.len() >= self.max_bytes as usize {
             return None;
         }
@@ -73,5 +74,30 @@ impl Outbox {
         let start = header.encode_to(spare.first_chunk_mut()?);
         *end = before + start + len;
         Some((header.key, spare.get_mut(start..)?))
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+    use crate::{Config, Connection, Role, SendError};
+
+    #[test]
+    fn places_have_32_bits_on_the_short_way_too() {
+        let mut connection = Connection::new(Role::Server, &Config::default());
+        let mut outbox = Outbox::new();
+        outbox.set_max_bytes(u32::MAX);
+        // Memory that nobody touches: the system gives none for it.
+        outbox.buffer.reserve_exact((1 << 32) + (1 << 20));
+        assert_eq!(connection.send_binary(b"opens it", &mut outbox), Ok(()));
+        outbox
+            .buffer
+            .add_spare((u32::MAX - 200) as usize - outbox.buffer.len());
+        let before = outbox.len();
+        assert_eq!(
+            connection.send_binary(&[1; 60_000], &mut outbox),
+            Err(SendError::Full)
+        );
+        assert_eq!(outbox.len(), before);
     }
 }
