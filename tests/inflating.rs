@@ -237,10 +237,7 @@ fn r7692_7_2_2_what_is_behind_a_message_is_no_part_of_its_last_block() {
     // Two literals, the end of their block, and the first bits of a dynamic one, which fails with the last octet behind the message.
     assert_gives(&[(0xc2, b"\x3a\x71\x02\x40")], "fail 1007");
     // Two empty blocks of ten bits, and no more.
-    assert_gives(
-        &[(0xc2, b"\x02\x08\x00"), (0xc1, HELLO)],
-        "bin -; text \"Hello\"",
-    );
+    assert_gives(&[(0xc2, b"\x02\x08\x00"), (0xc1, HELLO)], "bin -; text \"Hello\"");
 }
 
 /// The text "aa" in a dynamic block with these lengths of codes.
