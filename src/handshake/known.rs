@@ -120,6 +120,7 @@ impl Membership {
             self.found = true;
             return;
         }
+        const { assert!(MAX_EMPTY_ELEMENTS < u8::MAX as usize) };
         for element in syntax::elements(value) {
             self.empty_elements = self.empty_elements.saturating_add(element.is_empty().into());
             self.found |= is(element, token);

@@ -41,7 +41,7 @@ impl MaskingKey {
     }
 }
 
-/// [`MaskingKey::copy`] for less than [`LONG_BYTES`], as [`short`] goes.
+/// [`MaskingKey::copy`] for less than [`LONG_BYTES`], as [`short`](super::short) goes.
 #[inline(always)]
 fn copy_short(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     if from.len() >= 16 {
@@ -60,7 +60,7 @@ fn copy_short(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// [`MaskingKey::copy`] for `N` to `2 * N` octets, as [`ends`] goes.
+/// [`MaskingKey::copy`] for `N` to `2 * N` octets, as [`ends`](super::ends) goes.
 #[inline(always)]
 fn copy_ends<const N: usize>(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     if let (Some(first), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut()) {
@@ -71,7 +71,7 @@ fn copy_ends<const N: usize>(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// [`MaskingKey::copy`] by blocks, as [`blocks`] goes: aligned where they are written. The last ones first, if so many were just
+/// [`MaskingKey::copy`] by blocks, as [`blocks`](super::blocks) goes: aligned where they are written. The last ones first, if so many were just
 /// read that the L1 cache still holds the end alone.
 #[inline(always)]
 fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
