@@ -2,6 +2,7 @@
 
 use super::message::{Fault, Piece};
 use super::options::Options;
+use super::whole::Short;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
@@ -30,26 +31,53 @@ impl Connection {
         input: &mut Input<B, I>,
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
+        let (bytes, cursor, _) = input.parts();
+        match self.take_short(bytes, cursor) {
+            Short::Taken => Ok(true),
+            Short::Text => self.receive_text_from(input, outbox),
+            Short::Other => self.receive_from(input, outbox),
+        }
+    }
+
+    // Functions of their own that take apart the input again: what is handed over for them stands in the way of messages
+    // that are taken.
+    #[inline(never)]
+    fn receive_text_from<B: Buffer, I: InboxSlot>(
+        &mut self,
+        input: &mut Input<B, I>,
+        outbox: &mut Outbox,
+    ) -> Result<bool, Violation> {
         let (bytes, cursor, inbox) = input.parts();
-        if self.take_short_message(bytes, cursor).is_some() || self.advance(bytes, cursor, inbox, outbox) {
+        self.receive_text(bytes, cursor, inbox, outbox)
+    }
+
+    #[inline(never)]
+    fn receive_from<B: Buffer, I: InboxSlot>(
+        &mut self,
+        input: &mut Input<B, I>,
+        outbox: &mut Outbox,
+    ) -> Result<bool, Violation> {
+        let (bytes, cursor, inbox) = input.parts();
+        self.advance(bytes, cursor, inbox, outbox)
+    }
+
+    /// [`receive`](Self::receive) for what is not short.
+    #[inline(never)]
+    pub(super) fn advance(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> Result<bool, Violation> {
+        if self.take_longer_message(bytes, cursor).is_some() || self.advance_on(bytes, cursor, inbox, outbox)
+        {
             return Ok(true);
         }
         match cursor.found {
             Found::Violation(violation) => Err(violation),
             _ => Ok(false),
         }
-    }
-
-    /// [`receive`](Self::receive) for messages that are not short. Whether there is an event.
-    #[inline(never)]
-    fn advance(
-        &mut self,
-        bytes: &mut [u8],
-        cursor: &mut Cursor,
-        inbox: &mut Inbox,
-        outbox: &mut Outbox,
-    ) -> bool {
-        self.take_longer_message(bytes, cursor).is_some() || self.advance_on(bytes, cursor, inbox, outbox)
     }
 
     /// Goes on where the short way does not lead.

@@ -1,55 +1,154 @@
 //! The short way of receiving: a message that lies whole in the bytes given, when nothing is unfinished.
 
+use core::ops::Range;
+
 use super::{Connection, MessageKind};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Level};
 use crate::cursor::Cursor;
+use crate::error::Violation;
 use crate::frame::{MAX_CONTROL_BYTES, WholeMessage};
+use crate::inbox::Inbox;
+use crate::mask::MaskingKey;
+use crate::outbox::Outbox;
 use crate::utf8::kernel;
 
 /// The short way for messages that lie whole in the bytes given: whether it is open, and for what frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShortWay {
     Closed,
-    Masked,
     Unmasked,
+    Masked,
+    /// The last short text was more than ASCII, as the next one will be.
+    MaskedCharacters,
+}
+
+/// What the cursor stood before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Short {
+    /// A message of at most 125 bytes. It was taken, and the cursor stands behind it.
+    Taken,
+    /// A text of at most 125 bytes, to be [judged](Connection::receive_text). Nothing has changed.
+    Text,
+    /// Anything else. Nothing has changed.
+    Other,
 }
 
 impl Connection {
-    /// Takes a message of at most 125 bytes at the cursor, and goes behind it. Nothing has changed if there is none, or one for
-    /// [`take_longer_message`](Self::take_longer_message) or the decoder.
+    /// Takes a message of at most 125 bytes at the cursor, if it is binary, or ASCII as the one before it.
     #[inline(always)]
-    pub(super) fn take_short_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
+    pub(super) fn take_short(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Short {
         // Compiled twice: one way for both roles took a fifth more.
-        match self.short_way {
+        let taken = match self.short_way {
             ShortWay::Closed => None,
-            ShortWay::Masked => self.take_short(true, bytes, cursor),
-            ShortWay::Unmasked => self.take_short(false, bytes, cursor),
-        }
+            ShortWay::Unmasked => self.take_short_of(false, bytes, cursor),
+            ShortWay::Masked | ShortWay::MaskedCharacters => self.take_short_of(true, bytes, cursor),
+        };
+        taken.unwrap_or(Short::Other)
     }
 
     #[inline(always)]
-    fn take_short(&mut self, masked: bool, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
+    fn take_short_of(&mut self, masked: bool, bytes: &mut [u8], cursor: &mut Cursor) -> Option<Short> {
         let rest = bytes.get_mut(cursor.start..cursor.stop)?;
         let WholeMessage { text, payload, key } = WholeMessage::recognise_short(masked, rest)?;
         let place = cursor.start + payload.start..cursor.start + payload.end;
         let payload = rest.get_mut(payload)?;
         let key = key.unwrap_or_default(); // zero changes nothing
-        let kind = if !text {
+        let kind = if text {
+            if self.short_way != ShortWay::Masked || !key.apply_short_if_ascii(payload) {
+                return Some(Short::Text);
+            }
+            MessageKind::Text
+        } else {
             if masked {
                 key.apply_short(payload);
             }
             MessageKind::Binary
-        } else if kernel::unmask_short(key, payload) {
-            MessageKind::Text
-        } else {
-            return None;
         };
-        self.count_frame(payload.len() as u64);
-        cursor.take_message(kind, place);
-        Some(())
+        self.take(kind, payload.len(), place, cursor);
+        Some(Short::Taken)
     }
 
-    /// [`take_short_message`](Self::take_short_message) for lengths of 16 bits.
+    #[inline(always)]
+    fn take(&mut self, kind: MessageKind, len: usize, place: Range<usize>, cursor: &mut Cursor) {
+        self.count_frame(len as u64);
+        cursor.take_message(kind, place);
+    }
+
+    /// [`receive`](Self::receive) when the cursor stands before a [short text](Short::Text).
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(super) fn receive_text(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> Result<bool, Violation> {
+        match (Cpu::known().level(), self.masks()) {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            // SAFETY: the processor has the level's instructions, by `Cpu`.
+            (Level::Avx512, false) => unsafe {
+                self.receive_text_avx512::<true>(bytes, cursor, inbox, outbox)
+            },
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            // SAFETY: the processor has the level's instructions, by `Cpu`.
+            (Level::Avx512, true) => unsafe {
+                self.receive_text_avx512::<false>(bytes, cursor, inbox, outbox)
+            },
+            (_, false) => self.receive_text_elsewhere::<true>(bytes, cursor, inbox, outbox),
+            (_, true) => self.receive_text_elsewhere::<false>(bytes, cursor, inbox, outbox),
+        }
+    }
+
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
+    fn receive_text_avx512<const MASKED: bool>(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> Result<bool, Violation> {
+        if let Some((key, payload)) = short_payload::<MASKED>(bytes, cursor)
+            && let Some(ascii) = kernel::avx512::unmask_short::<MASKED>(key, payload)
+        {
+            return Ok(self.take_text::<MASKED>(ascii, payload.len(), cursor));
+        }
+        self.advance(bytes, cursor, inbox, outbox)
+    }
+
+    #[inline(never)]
+    fn receive_text_elsewhere<const MASKED: bool>(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> Result<bool, Violation> {
+        if let Some((key, payload)) = short_payload::<MASKED>(bytes, cursor)
+            && let Some(ascii) = kernel::unmask_short(key, payload)
+        {
+            return Ok(self.take_text::<MASKED>(ascii, payload.len(), cursor));
+        }
+        self.advance(bytes, cursor, inbox, outbox)
+    }
+
+    /// A short text that was valid. There is an event, always.
+    #[inline(always)]
+    fn take_text<const MASKED: bool>(&mut self, ascii: bool, len: usize, cursor: &mut Cursor) -> bool {
+        if MASKED {
+            self.short_way = if ascii {
+                ShortWay::Masked
+            } else {
+                ShortWay::MaskedCharacters
+            };
+        }
+        let start = cursor.start + short_header_len(MASKED);
+        self.take(MessageKind::Text, len, start..start + len, cursor);
+        true
+    }
+
+    /// Takes a message at the cursor, and goes behind it, like [`take_short`](Self::take_short), for lengths of 16 bits.
     #[inline]
     pub(super) fn take_longer_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
         if self.short_way == ShortWay::Closed {
@@ -92,6 +191,28 @@ impl Connection {
     }
 }
 
+/// Bytes of a header with a length of 7 bits.
+const fn short_header_len(masked: bool) -> usize {
+    if masked { 6 } else { 2 }
+}
+
+/// The payload data of a short message that the cursor stands before, and its key. That it does is known, and not looked at again.
+#[inline(always)]
+fn short_payload<'a, const MASKED: bool>(
+    bytes: &'a mut [u8],
+    cursor: &Cursor,
+) -> Option<(MaskingKey, &'a mut [u8])> {
+    let rest = bytes.get_mut(cursor.start..)?;
+    let len = usize::from(rest.get(1)? & 0x7f);
+    let key = if MASKED {
+        MaskingKey::new(*rest.first_chunk::<6>()?.last_chunk()?)
+    } else {
+        MaskingKey::default() // zero changes nothing
+    };
+    let start = short_header_len(MASKED);
+    Some((key, rest.get_mut(start..start + len)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,18 +226,26 @@ mod tests {
 
     type Outcome = (Option<(MessageKind, Range<usize>)>, Vec<u8>);
 
-    /// What the short way leads to, for some bytes; and what became of these.
-    fn short_way(role: Role, given: &[u8]) -> Outcome {
-        let mut connection = Connection::new(role, &Config::default());
+    /// What the short way leads to, for some bytes; and what became of these. With `characters` behind a text that was more than
+    /// ASCII.
+    fn short_way(role: Role, given: &[u8], characters: bool) -> Outcome {
+        let (mut connection, mut outbox) = (Connection::new(role, &Config::default()), Outbox::new());
         connection.update_short_way();
+        if characters && role == Role::Server {
+            connection.short_way = ShortWay::MaskedCharacters;
+        }
         let mut given_bytes = given.to_vec();
         let mut input = Input::new(&mut given_bytes, Inbox::new());
-        let (bytes, cursor, _) = input.parts();
-        let mut taken = connection.take_short_message(bytes, cursor).is_some();
-        if !taken {
+        let (bytes, cursor, inbox) = input.parts();
+        let short = connection.take_short(bytes, cursor);
+        if short != Short::Taken {
             assert_eq!((cursor.start, &*bytes), (0, given));
-            taken = connection.take_longer_message(bytes, cursor).is_some();
         }
+        let taken = match short {
+            Short::Taken => true,
+            Short::Text => connection.receive_text(bytes, cursor, inbox, &mut outbox) == Ok(true),
+            Short::Other => connection.take_longer_message(bytes, cursor).is_some(),
+        };
         let place = input.event_range().map(|range| {
             let kind = match input.event() {
                 Event::Text(_) => MessageKind::Text,
@@ -125,7 +254,9 @@ mod tests {
             (kind, range)
         });
         assert_eq!(place.is_some(), taken);
-        assert_eq!(input.consumed(), place.as_ref().map_or(0, |(_, range)| range.end));
+        if short != Short::Text || taken {
+            assert_eq!(input.consumed(), place.as_ref().map_or(0, |(_, range)| range.end));
+        }
         (place, given_bytes)
     }
 
@@ -150,20 +281,19 @@ mod tests {
             };
             for behind in [&b""[..], b"\x82", &[0xff; 80]] {
                 let bytes = [&frame, behind].concat();
-                match short_way(role, &bytes) {
-                    (Some(found), left) => {
-                        assert!(valid, "{payload:02x?}");
-                        assert_eq!(found, (kind, header_len..end));
+                for characters in [false, true] {
+                    let (found, left) = short_way(role, &bytes, characters);
+                    assert_eq!(found, valid.then_some((kind, header_len..end)), "{payload:02x?}");
+                    if valid {
                         assert_eq!(left, [&plain, behind].concat());
-                    }
-                    (None, left) => {
-                        assert!(!valid, "{payload:02x?}");
-                        assert_eq!(left, bytes);
                     }
                 }
             }
             for cut in (0..end).step_by(1 + end / 200) {
-                assert_eq!(short_way(role, &frame[..cut]), (None, frame[..cut].to_vec()));
+                assert_eq!(
+                    short_way(role, &frame[..cut], false),
+                    (None, frame[..cut].to_vec())
+                );
             }
         }
     }
@@ -207,7 +337,7 @@ mod tests {
                     }
                     let mut bytes = [0; 200];
                     bytes[..2].copy_from_slice(&[first, second]);
-                    assert_eq!(short_way(role, &bytes), (None, bytes.to_vec()));
+                    assert_eq!(short_way(role, &bytes, false), (None, bytes.to_vec()));
                 }
             }
         }

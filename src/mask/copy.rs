@@ -1,6 +1,7 @@
 //! Masked copies, in one pass over memory: the payload data of what is sent, and of what is gathered.
 
-use super::{BLOCK_BYTES, LONG_BYTES, MaskingKey, xor};
+use super::vector::Octets;
+use super::{BLOCK_BYTES, LONG_BYTES, MaskingKey, by_length, masked, masked_block, put};
 use crate::cpu::{Cpu, on_each_level};
 
 /// Length in bytes from which copies go from the last block to the first.
@@ -44,30 +45,21 @@ impl MaskingKey {
 /// [`MaskingKey::copy`] for less than [`LONG_BYTES`], as [`short`](super::short) goes.
 #[inline(always)]
 fn copy_short(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    if from.len() >= 16 {
-        return match from.len() {
-            64.. => copy_ends::<64>(key, from, to),
-            32.. => copy_ends::<32>(key, from, to),
-            _ => copy_ends::<16>(key, from, to),
-        };
-    }
-    match from.len() {
-        8.. => copy_ends::<8>(key, from, to),
-        4.. => copy_ends::<4>(key, from, to),
-        2.. => copy_ends::<2>(key, from, to),
-        1 => copy_ends::<1>(key, from, to),
-        _ => {}
-    }
+    by_length!(from.len(), (), copy_ends(key, from, to));
 }
 
 /// [`MaskingKey::copy`] for `N` to `2 * N` octets, as [`ends`](super::ends) goes.
 #[inline(always)]
-fn copy_ends<const N: usize>(key: MaskingKey, from: &[u8], to: &mut [u8]) {
-    if let (Some(first), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut()) {
-        *to = xor(first, key.word());
+fn copy_ends<const N: usize, const M: usize, const V: usize>(key: MaskingKey, from: &[u8], to: &mut [u8])
+where
+    [u8; M]: Octets,
+{
+    if let (Some(first), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
+        put(masked::<N, M, V>(first, key), to.as_chunks_mut::<M>().0);
     }
-    if let (Some(last), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut()) {
-        *to = xor(last, key.word_from(from.len().wrapping_sub(N)));
+    if let (Some(last), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut::<N>()) {
+        let key = key.advanced((from.len() - N) as u64);
+        put(masked::<N, M, V>(last, key), to.as_chunks_mut::<M>().0);
     }
 }
 
@@ -80,19 +72,19 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else {
         return copy_short(key, from, to);
     };
-    let first = copied_block(key, first);
-    let last = copied_block(key.advanced(len as u64), last);
+    let first = masked_block(key, first);
+    let last = masked_block(key.advanced(len as u64), last);
     let start = BLOCK_BYTES - to.as_ptr().addr() % BLOCK_BYTES;
     let block_key = key.advanced(start as u64);
     let (from, _) = from[start..].as_chunks();
     let (blocks, _) = to[start..].as_chunks_mut();
     if len < BACKWARDS_BYTES {
         for (from, to) in from.iter().zip(blocks) {
-            *to = copied_block(block_key, from);
+            *to = masked_block(block_key, from);
         }
     } else {
         for (from, to) in from.iter().zip(blocks).rev() {
-            *to = copied_block(block_key, from);
+            *to = masked_block(block_key, from);
         }
     }
     if let Some(to) = to.first_chunk_mut() {
@@ -101,17 +93,6 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     if let Some(to) = to.last_chunk_mut() {
         *to = last;
     }
-}
-
-#[inline(always)]
-fn copied_block(key: MaskingKey, from: &[u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
-    let key = [key.octets(); BLOCK_BYTES / 4];
-    let key = key.as_flattened();
-    let mut result = [0; BLOCK_BYTES];
-    for i in 0..BLOCK_BYTES {
-        result[i] = from[i] ^ key[i];
-    }
-    result
 }
 
 /// [`copy_blocks`] with the widest vectors that this processor has.

@@ -1,15 +1,17 @@
 //! Masking of payload data (RFC 6455 §5.3), the hot path.
 //!
 //! One loop over fixed-size blocks, which the compiler vectorises. With `std` on x86-64 it is compiled
-//! once more for AVX2 and AVX-512, and chosen once at run time.
+//! once more for AVX2 and AVX-512, and chosen once at run time. Short payloads take the vectors that every processor has.
 
 #[cfg(all(feature = "alloc", any(target_arch = "x86", target_arch = "x86_64")))]
 pub(crate) mod avx512;
 mod copy;
+mod vector;
 
 use core::fmt;
 
 use crate::cpu::{Cpu, on_each_level};
+use vector::{Octets, Vector};
 
 /// A masking key: four octets, in wire order (RFC 6455 §5.3).
 ///
@@ -57,23 +59,6 @@ impl MaskingKey {
     #[must_use]
     pub const fn rekeyed(self, to: Self) -> Self {
         Self(self.0 ^ to.0)
-    }
-
-    /// The key twice, for eight octets at a time.
-    #[inline]
-    const fn word(self) -> u64 {
-        (self.0 as u64) << 32 | self.0 as u64
-    }
-
-    /// [`word`](Self::word) for the octets from `offset` on.
-    #[inline]
-    const fn word_from(self, offset: usize) -> u64 {
-        let bits = 8 * (offset % 8) as u32;
-        if cfg!(target_endian = "little") {
-            self.word().rotate_right(bits)
-        } else {
-            self.word().rotate_left(bits)
-        }
     }
 
     /// Masks or unmasks in place. A key of zeros, which stands for none inside of this crate, costs nothing.
@@ -143,114 +128,132 @@ fn few<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     (ASCII && short::<true>(key, payload)) || (short::<false>(key, payload) & !ASCII)
 }
 
-/// [`pass`] for less than [`LONG_BYTES`]: the first and the last so many octets, which overlap, as a tail of single ones
-/// would cost more than. With `IF_ASCII` the payload stays as it is if the result is more than ASCII, and false is told.
+/// Calls `$ends` for less than [`LONG_BYTES`] with `N` of the octets, of which `V` vectors of `M` are made: the first and the last `N`,
+/// which overlap, as a tail of single ones would cost more than. `$none` if there are none.
+macro_rules! by_length {
+    ($len:expr, $none:expr, $ends:ident$(::<$flag:ident>)?($($value:expr),*)) => {
+        match $len {
+            65.. => $ends::<64, 16, 4 $(, $flag)?>($($value),*),
+            33.. => $ends::<32, 16, 2 $(, $flag)?>($($value),*),
+            16.. => $ends::<16, 16, 1 $(, $flag)?>($($value),*),
+            8.. => $ends::<8, 8, 1 $(, $flag)?>($($value),*),
+            4.. => $ends::<4, 4, 1 $(, $flag)?>($($value),*),
+            2.. => $ends::<2, 2, 1 $(, $flag)?>($($value),*),
+            1 => $ends::<1, 1, 1 $(, $flag)?>($($value),*),
+            0 => $none,
+        }
+    };
+}
+use by_length;
+
+/// [`pass`] for less than [`LONG_BYTES`]. With `IF_ASCII` the payload stays as it is if the result is more than ASCII, and
+/// false is told.
 #[inline(always)]
 fn short<const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    let len = payload.len();
-    if len >= 16 {
-        return match len {
-            64.. => ends::<64, IF_ASCII>(key, payload),
-            32.. => ends::<32, IF_ASCII>(key, payload),
-            _ => ends::<16, IF_ASCII>(key, payload),
-        };
-    }
-    match len {
-        8.. => ends::<8, IF_ASCII>(key, payload),
-        4.. => ends::<4, IF_ASCII>(key, payload),
-        2.. => ends::<2, IF_ASCII>(key, payload),
-        1 => ends::<1, IF_ASCII>(key, payload),
-        _ => true,
-    }
+    by_length!(payload.len(), true, ends::<IF_ASCII>(key, payload))
 }
 
-/// [`short`] for `N` to `2 * N` octets.
+/// [`short`] for `N` to `2 * N` octets, which are `V` vectors of `M`.
 #[inline(always)]
-fn ends<const N: usize, const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    let key_of_last = key.word_from(payload.len().wrapping_sub(N));
+fn ends<const N: usize, const M: usize, const V: usize, const IF_ASCII: bool>(
+    key: MaskingKey,
+    payload: &mut [u8],
+) -> bool
+where
+    [u8; M]: Octets,
+{
     let (Some(first), Some(last)) = (payload.first_chunk::<N>(), payload.last_chunk::<N>()) else {
         return true;
     };
     // Both are read before either is written.
-    let (first, last) = (xor(first, key.word()), xor(last, key_of_last));
+    let first = masked::<N, M, V>(first, key);
+    let last = masked::<N, M, V>(last, key.advanced((payload.len() - N) as u64));
     if IF_ASCII {
-        let mut both = first;
-        for i in 0..N {
-            both[i] |= last[i];
+        let mut all = first[0].or(last[0]);
+        for i in 1..V {
+            all = all.or(first[i]).or(last[i]);
         }
-        if !is_ascii(&both) {
+        if !all.is_ascii(M) {
             return false;
         }
     }
-    if let Some(to) = payload.first_chunk_mut() {
-        *to = first;
+    if let Some(to) = payload.first_chunk_mut::<N>() {
+        put(first, to.as_chunks_mut::<M>().0);
     }
-    if let Some(to) = payload.last_chunk_mut() {
-        *to = last;
+    if let Some(to) = payload.last_chunk_mut::<N>() {
+        put(last, to.as_chunks_mut::<M>().0);
     }
     true
 }
 
-/// XORs a word of the key into some words.
+/// `N` octets masked, as `V` vectors of `M`.
 #[inline(always)]
-fn xor<const N: usize>(octets: &[u8; N], key: u64) -> [u8; N] {
-    let mut result = *octets;
-    let (words, rest) = result.as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+fn masked<const N: usize, const M: usize, const V: usize>(octets: &[u8; N], key: MaskingKey) -> [Vector; V]
+where
+    [u8; M]: Octets,
+{
+    let key = Vector::repeated(key);
+    let mut vectors = [key; V];
+    for (vector, octets) in vectors.iter_mut().zip(octets.as_chunks::<M>().0) {
+        *vector = key.xor(octets.load());
     }
-    let (words, rest) = rest.as_chunks_mut::<4>();
-    for word in words {
-        *word = (u32::from_ne_bytes(*word) ^ key as u32).to_ne_bytes();
+    vectors
+}
+
+#[inline(always)]
+fn put<T: Octets, const V: usize>(vectors: [Vector; V], to: &mut [T]) {
+    for (to, vector) in to.iter_mut().zip(vectors) {
+        to.store(vector);
     }
-    for (octet, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
-        *octet ^= key;
+}
+
+/// A block masked: by octets, since that is the loop over a block which the compiler makes whole vectors of.
+#[inline(always)]
+fn masked_block(key: MaskingKey, octets: &[u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
+    let key = [key.octets(); BLOCK_BYTES / 4];
+    let key = key.as_flattened();
+    let mut result = [0; BLOCK_BYTES];
+    for i in 0..BLOCK_BYTES {
+        result[i] = octets[i] ^ key[i];
     }
     result
 }
 
-/// Whether some words are ASCII.
+/// Whether a block is ASCII.
 #[inline(always)]
-fn is_ascii<const N: usize>(octets: &[u8; N]) -> bool {
-    let (words, rest) = octets.as_chunks::<8>();
-    let words = words
+fn is_ascii(octets: &[u8; BLOCK_BYTES]) -> bool {
+    let (words, _) = octets.as_chunks::<8>();
+    let seen = words
         .iter()
         .fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
-    let (rest, octets) = rest.as_chunks::<4>();
-    let rest = rest
-        .iter()
-        .fold(words, |seen, word| seen | u64::from(u32::from_ne_bytes(*word)));
-    let seen = octets.iter().fold(rest, |seen, octet| seen | u64::from(*octet));
     seen & NOT_ASCII == 0
 }
 
-/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. It goes by octets, since
-/// that is the loop over a block which becomes whole vectors. The first and the last block, read before and written after,
-/// overlap their neighbours.
+/// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. The first and the last block,
+/// read before and written after, overlap their neighbours.
 #[inline(always)]
 fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     let len = payload.len();
     let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
         return few::<ASCII>(key, payload);
     };
-    let first: [u8; BLOCK_BYTES] = xor(first, key.word());
-    let last: [u8; BLOCK_BYTES] = xor(last, key.word_from(len));
+    let first = masked_block(key, first);
+    let last = masked_block(key.advanced(len as u64), last);
     // Behind the first block, or as much before as a cache line begins there, if that pays.
     let start = if len < ALIGNED_BYTES {
         BLOCK_BYTES
     } else {
         BLOCK_BYTES - payload.as_ptr().addr() % BLOCK_BYTES
     };
-    let block_key = [key.advanced(start as u64).octets(); BLOCK_BYTES / 4];
-    let block_key = block_key.as_flattened();
+    let block_key = key.advanced(start as u64);
     let mut seen = [0; BLOCK_BYTES];
     let between = payload.get_mut(start..len - 1).unwrap_or_default();
     let (blocks, _) = between.as_chunks_mut::<BLOCK_BYTES>();
     for block in blocks {
-        for i in 0..BLOCK_BYTES {
-            block[i] ^= block_key[i];
-            if ASCII {
-                seen[i] |= block[i];
+        *block = masked_block(block_key, block);
+        if ASCII {
+            for (seen, octet) in seen.iter_mut().zip(block) {
+                *seen |= *octet;
             }
         }
     }

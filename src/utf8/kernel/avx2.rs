@@ -76,7 +76,7 @@ fn and(a: Vector, b: Vector) -> Vector {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn is_ascii(block: Vector) -> bool {
+pub(super) fn is_ascii(block: Vector) -> bool {
     _mm256_movemask_epi8(block) == 0
 }
 

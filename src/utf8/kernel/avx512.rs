@@ -15,35 +15,107 @@ type Vector = __m512i;
 
 super::algorithm::kernel!("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2");
 
-/// Unmasks a text of less than two vectors if it is valid; whether it is.
-#[cfg(feature = "alloc")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
-pub(super) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> bool {
-    let valid = is_short_text(key, text);
-    if valid && key != MaskingKey::default() {
-        key.apply_short(text);
-    }
-    valid
-}
-
-/// Whether a text of at most two vectors is valid, which the key masks. It stays as it is.
+/// Unmasks a text of at most two vectors, if it is masked, and if it is valid; whether it is ASCII then. Otherwise it stays as it
+/// is. The key of one that is not masked is zero.
 #[cfg(feature = "alloc")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
 #[inline]
-fn is_short_text(key: MaskingKey, text: &[u8]) -> bool {
+pub(crate) fn unmask_short<const MASKED: bool>(key: MaskingKey, text: &mut [u8]) -> Option<bool> {
     debug_assert!(text.len() <= 2 * BYTES);
     // Half a vector takes half the time, but for the instructions.
     if text.len() <= BYTES / 2 {
-        return avx2::is_text(masked_half(key, text));
+        let block = masked_half(key, text);
+        let ascii = avx2::is_ascii(block);
+        if !ascii && !avx2::is_text(block) {
+            return None;
+        }
+        if MASKED {
+            store_half_text(block, text);
+        }
+        return Some(ascii);
     }
-    let mut check = Check::new();
     let front = masked_part(key, text, 0);
-    if text.len() <= BYTES {
+    let mut check = Check::new();
+    let back = if text.len() <= BYTES {
         check.group(&[front]);
+        zero()
     } else {
-        check.group(&[front, masked_part(key, text, BYTES)]);
+        let back = masked_part(key, text, BYTES);
+        check.group(&[front, back]);
+        back
+    };
+    let ascii = !check.any_characters;
+    if !check.finish() {
+        return None;
     }
-    check.finish()
+    if MASKED {
+        store_text(front, back, text);
+    }
+    Some(ascii)
+}
+
+/// Stores vectors as the first and as the last so many octets of a text. They overlap: a masked store would be one, but the load of
+/// the next header would wait for it.
+#[cfg(feature = "alloc")]
+macro_rules! store_ends {
+    ($store:ident, $octets:literal, $first:expr, $last:expr, $text:expr) => {{
+        if let Some(to) = $text.first_chunk_mut::<$octets>() {
+            // SAFETY: the array has as many octets as are written, and no alignment is asked for.
+            unsafe { $store(to.as_mut_ptr().cast(), $first) }
+        }
+        if let Some(to) = $text.last_chunk_mut::<$octets>() {
+            // SAFETY: the array has as many octets as are written, and no alignment is asked for.
+            unsafe { $store(to.as_mut_ptr().cast(), $last) }
+        }
+    }};
+}
+
+/// Stores a text of at most half a vector.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx512bw,avx512vl,avx512vbmi")]
+#[inline]
+fn store_half_text(block: __m256i, text: &mut [u8]) {
+    let len = text.len();
+    let first = _mm256_castsi256_si128(block);
+    let last_from = |start| {
+        let places = _mm512_castsi512_si256(places_from(start));
+        _mm256_castsi256_si128(_mm256_permutexvar_epi8(places, block))
+    };
+    match len {
+        16.. => store_ends!(_mm_storeu_si128, 16, first, last_from(len - 16), text),
+        8.. => store_ends!(_mm_storeu_si64, 8, first, last_from(len - 8), text),
+        4.. => store_ends!(_mm_storeu_si32, 4, first, last_from(len - 4), text),
+        _ => {
+            let octets = _mm_cvtsi128_si32(first).to_ne_bytes();
+            for (to, octet) in text.iter_mut().zip(octets) {
+                *to = octet;
+            }
+        }
+    }
+}
+
+/// Stores a text of more than half a vector and at most two.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx512bw,avx512vbmi")]
+#[inline]
+fn store_text(front: Vector, back: Vector, text: &mut [u8]) {
+    let len = text.len();
+    if len > BYTES {
+        let last = _mm512_permutex2var_epi8(front, places_from(len - BYTES), back);
+        store_ends!(_mm512_storeu_si512, 64, front, last, text);
+    } else {
+        let places = places_from(len - BYTES / 2);
+        let last = _mm512_castsi512_si256(_mm512_permutexvar_epi8(places, front));
+        store_ends!(_mm256_storeu_si256, 32, _mm512_castsi512_si256(front), last, text);
+    }
+}
+
+/// The places of a vector's octets, from this one on.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx512bw")]
+#[inline]
+fn places_from(start: usize) -> Vector {
+    _mm512_add_epi8(load(&PLACES), _mm512_set1_epi8(start as i8))
 }
 
 /// The vector of a text that the key masks from some place on, unmasked, with zeros behind the text.

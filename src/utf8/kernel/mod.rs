@@ -13,7 +13,7 @@ mod rules;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod avx2;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-mod avx512;
+pub(crate) mod avx512;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod ssse3;
 
@@ -136,30 +136,13 @@ pub(crate) fn unmask(key: MaskingKey, text: &mut [u8]) -> bool {
     valid
 }
 
-/// [`unmask`] for less than 128 octets.
-#[cfg(feature = "alloc")]
-#[inline(never)]
-pub(crate) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> bool {
-    unmask_short_on(Cpu::known(), key, text)
-}
-
+/// Unmasks a text of less than 128 octets if it is valid; whether it is ASCII then. Otherwise it stays as it is. For levels
+/// without a way of their own.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-#[allow(unsafe_code)]
-fn unmask_short_on(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> bool {
-    match cpu.level() {
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        // SAFETY: the processor has the level's instructions, by `Cpu`.
-        Level::Avx512 => unsafe { avx512::unmask_short(key, text) },
-        _ => unmask_short_elsewhere(key, text),
-    }
-}
-
-/// A function of its own, lest the choice have the registers saved that this needs.
-#[cfg(feature = "alloc")]
-#[inline(never)]
-fn unmask_short_elsewhere(key: MaskingKey, text: &mut [u8]) -> bool {
-    key.apply_short_if_ascii(text) || unmask(key, text)
+pub(crate) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> Option<bool> {
+    let ascii = key.apply_short_if_ascii(text);
+    (ascii || unmask(key, text)).then_some(ascii)
 }
 
 #[cfg(test)]
@@ -207,14 +190,21 @@ mod tests {
 
     /// What each level does to a short text: unmask it, or leave it as it is.
     #[cfg(feature = "alloc")]
+    #[allow(unsafe_code)]
     fn assert_short(text: &[u8], key: MaskingKey) {
         let mut masked = text.to_vec();
         key.apply(&mut masked);
         for &level in Level::ALL {
             let cpu = Cpu::this().at_most(level);
             let mut buffer = masked.clone();
-            let valid = unmask_short_on(cpu, key, &mut buffer);
-            assert_eq!(valid, core::str::from_utf8(text).is_ok(), "{cpu:?} {text:02x?}");
+            let ascii = match cpu.level() {
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                // SAFETY: the processor has the level's instructions, by `Cpu`.
+                Level::Avx512 => unsafe { avx512::unmask_short::<true>(key, &mut buffer) },
+                _ => unmask_short(key, &mut buffer),
+            };
+            let valid = core::str::from_utf8(text).is_ok();
+            assert_eq!(ascii, valid.then_some(text.is_ascii()), "{cpu:?} {text:02x?}");
             assert_eq!(buffer, if valid { text } else { &masked }, "{cpu:?} {text:02x?}");
         }
     }
