@@ -9,6 +9,9 @@ use crate::cursor::{Cursor, Found, Place};
 use crate::frame::Rsv;
 use crate::inbox::Inbox;
 
+/// Bytes that are read by way of the buffer behind a long frame.
+const LEAD_BYTES: usize = 4 << 10;
+
 /// Something that the peer sent, lent by an [`Input`].
 ///
 /// Pings and Close frames are answered already when the event shows, unless the [`Config`](crate::Config)
@@ -333,8 +336,12 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     ///
     /// The first place ends with the frame, or sooner, since the inbox grows with what was received. It is empty if no message is being
     /// gathered, while bytes that came before are not used up, and where it would gain nothing: for less than 4 KiB of a frame,
-    /// and for masked binary data with a buffer of at most 16 KiB, which are unmasked in the pass that copies them. It
+    /// and for masked binary data with a buffer of at most 16 KiB, which are unmasked in the pass that copies them, unless
+    /// the frame has 16 KiB at most and is longer than the buffer. It
     /// may be filled alone, by a read that knows one place only; to fill the buffer alone, ask for its [`space`](Self::space).
+    ///
+    /// Behind a frame that is as long as the buffer or longer, the second place has 4 KiB at most: the next frame is as long, it may be, and
+    /// most of it can go straight to the inbox, too, if little of it comes by the buffer.
     ///
     /// `Connection::receive` is to be called before the parts are taken, or the state is handed over: what was read to the inbox
     /// cannot be had otherwise. Of a [`Violation`](crate::Violation) in that, [`consumed`](Self::consumed) does not tell the place.
@@ -378,7 +385,12 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         };
         let inbox = self.inbox.inbox_mut().space(gatherable);
         self.cursor.gather_space = inbox.len();
-        let buffer = &mut self.buffer.bytes_mut()[self.cursor.end..];
+        let mut buffer = &mut self.buffer.bytes_mut()[self.cursor.end..];
+        if gatherable > 0 && connection.is_in_long_frame(buffer_bytes) {
+            let rest = usize::try_from(gatherable).unwrap_or(usize::MAX) - inbox.len();
+            let len = rest.saturating_add(LEAD_BYTES).min(buffer.len());
+            buffer = &mut buffer[..len];
+        }
         [inbox, buffer]
     }
 

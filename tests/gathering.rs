@@ -162,6 +162,61 @@ fn nothing_is_gathered_that_gains_nothing() {
     }
 }
 
+/// Little of the next frame comes by way of the buffer then.
+#[test]
+fn behind_a_frame_as_long_as_the_buffer_the_second_place_is_short() {
+    for receiver in ROLES {
+        let copied = receiver == Role::Server; // in the pass that unmasks
+        for (len, buffer_bytes, spaces) in [
+            (16_384, 16_384, [16_384, 4096]),
+            (40_000, 40_000, [40_000, 4096]),
+            (40_000, 40_001, [40_000, 40_001]),
+            (4_000, 4_000, [0, 4_000]),
+            (20_000, 10_000, if copied { [0, 10_000] } else { [20_000, 4096] }),
+        ] {
+            let bytes = frame(receiver, true, Opcode::BINARY, &vec![7; len]);
+            let mut endpoint = Endpoint::new(receiver, buffer_bytes);
+            endpoint.read_all(&bytes, usize::MAX).unwrap(); // the inbox has grown
+            let header = &bytes[..bytes.len() - len];
+            let mut input = Input::with_space(&mut endpoint.buffer[..], &mut endpoint.inbox);
+            input.space()[..header.len()].copy_from_slice(header);
+            input.filled(header.len());
+            let more = endpoint.connection.receive(&mut input, &mut endpoint.outbox);
+            assert_eq!(more, Ok(false));
+            let found = input.spaces(&endpoint.connection).map(|space| space.len());
+            assert_eq!(found, spaces, "{receiver:?} {len}");
+        }
+    }
+}
+
+/// One read for each message, and no more than the front of it is copied.
+#[test]
+fn most_of_long_frames_goes_straight_to_the_inbox() {
+    const LEN: usize = 16 << 10;
+    for receiver in ROLES {
+        let payload = text(LEN);
+        let message = frame(receiver, true, Opcode::BINARY, &payload);
+        let mut endpoint = Endpoint::new(receiver, LEN);
+        let stream = message.repeat(20);
+        let mut reads = 0;
+        let mut rest = &stream[..];
+        while !rest.is_empty() {
+            endpoint.read(&mut rest).unwrap();
+            reads += 1;
+        }
+        assert!(
+            endpoint
+                .seen
+                .seen
+                .iter()
+                .all(|seen| *seen == Seen::Binary(payload.clone()))
+        );
+        assert_eq!(endpoint.seen.seen.len(), 20);
+        assert!(reads <= 23, "{reads}");
+        assert!(endpoint.gathered >= 17 * (LEN - 4096), "{}", endpoint.gathered);
+    }
+}
+
 /// Nor what is not to be gathered as it is.
 #[test]
 fn nothing_is_gathered_of_pieces_compressed_messages_and_control_frames() {

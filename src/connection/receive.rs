@@ -70,14 +70,10 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
-        if self.take_longer_message(bytes, cursor).is_some() || self.advance_on(bytes, cursor, inbox, outbox)
-        {
+        if self.take_longer(bytes, cursor).is_some() {
             return Ok(true);
         }
-        match cursor.found {
-            Found::Violation(violation) => Err(violation),
-            _ => Ok(false),
-        }
+        self.advance_on(bytes, cursor, inbox, outbox)
     }
 
     /// Goes on where the short way does not lead.
@@ -88,13 +84,17 @@ impl Connection {
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> bool {
+    ) -> Result<bool, Violation> {
         inbox.settle();
         cursor.found = Found::Nothing;
         cursor.goes_on = false;
+        if self.is_receiving() && cursor.gathered == 0 && self.is_used_up(cursor) {
+            return Ok(false);
+        }
+        self.begin_longer(bytes, cursor, inbox);
         if let Err(fault) = self.find(bytes, cursor, inbox, outbox) {
             self.fail_at(fault, cursor, inbox, outbox);
-            return false;
+            return Err(fault.0);
         }
         self.update_short_way();
         let extension_bits = self.extension_bits();
@@ -103,7 +103,7 @@ impl Connection {
         {
             cursor.found = Found::Extended(place, self.receiving, extension_bits);
         }
-        !matches!(cursor.found, Found::Nothing)
+        Ok(!matches!(cursor.found, Found::Nothing))
     }
 
     #[cold]
@@ -114,7 +114,7 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) {
-        cursor.found = Found::Violation(violation);
+        cursor.found = Found::Nothing;
         cursor.start = offset;
         inbox.discard();
         self.fail(violation, outbox);
@@ -139,7 +139,7 @@ impl Connection {
                 continue;
             }
             let start = cursor.start;
-            if start >= cursor.stop && !self.decoder.is_before_empty_payload() {
+            if self.is_used_up(cursor) {
                 break;
             }
             let room = self.room();
@@ -170,6 +170,11 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether there are no bytes to look at, and nothing is due without any.
+    fn is_used_up(&self, cursor: &Cursor) -> bool {
+        cursor.start >= cursor.stop && !self.decoder.is_before_empty_payload()
     }
 
     /// Payload bytes that the next data frame may declare until its message is over the limit.
@@ -223,7 +228,7 @@ impl Connection {
     }
 
     /// A header that the decoder let through: counts it.
-    fn receive_header(&mut self, header: &Header, inbox: &mut Inbox) -> Result<(), Violation> {
+    pub(super) fn receive_header(&mut self, header: &Header, inbox: &mut Inbox) -> Result<(), Violation> {
         self.count_frame(header.payload_len);
         if header.opcode.is_control() {
             inbox.drop_control();

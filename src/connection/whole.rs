@@ -6,7 +6,7 @@ use super::{Connection, MessageKind};
 use crate::cpu::{Cpu, Level};
 use crate::cursor::Cursor;
 use crate::error::Violation;
-use crate::frame::{MAX_CONTROL_BYTES, WholeMessage};
+use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, WholeMessage};
 use crate::inbox::Inbox;
 use crate::mask::MaskingKey;
 use crate::outbox::Outbox;
@@ -150,29 +150,62 @@ impl Connection {
 
     /// Takes a message at the cursor, and goes behind it, like [`take_short`](Self::take_short), for lengths of 16 bits.
     #[inline]
-    pub(super) fn take_longer_message(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
-        if self.short_way == ShortWay::Closed {
-            return None;
+    pub(super) fn take_longer(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
+        match self.short_way {
+            ShortWay::Closed => None,
+            ShortWay::Unmasked => self.take_longer_of(false, bytes, cursor),
+            ShortWay::Masked | ShortWay::MaskedCharacters => self.take_longer_of(true, bytes, cursor),
         }
+    }
+
+    #[inline(always)]
+    fn take_longer_of(&mut self, masked: bool, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
         let rest = bytes.get_mut(cursor.start..cursor.stop)?;
-        let WholeMessage { text, payload, key } = WholeMessage::recognise_longer(!self.masks(), rest)?;
+        let WholeMessage { text, payload, key } = self.recognise_longer(masked, rest)?;
         let place = cursor.start + payload.start..cursor.start + payload.end;
         let payload = rest.get_mut(payload)?;
-        let len = payload.len() as u64;
-        if len > self.max_message_bytes || len > self.decoder.max_frame_bytes() {
-            return None;
-        }
         let key = key.unwrap_or_default(); // zero changes nothing
         let kind = if !text {
-            key.apply(payload);
+            if masked {
+                key.apply_long(payload);
+            }
             MessageKind::Binary
         } else if kernel::unmask(key, payload) {
             MessageKind::Text
         } else {
             return None;
         };
-        self.count_frame(len);
-        cursor.take_message(kind, place);
+        self.take(kind, payload.len(), place, cursor);
+        Some(())
+    }
+
+    /// A message within the limits that begins here.
+    #[inline(always)]
+    fn recognise_longer(&self, masked: bool, bytes: &[u8]) -> Option<WholeMessage> {
+        let message = WholeMessage::recognise_longer(masked, bytes)?;
+        let len = message.payload.len() as u64;
+        (len <= self.max_message_bytes && len <= self.decoder.max_frame_bytes()).then_some(message)
+    }
+
+    /// Takes the header of a message like that, of which only a part has come, as if the decoder had found it.
+    pub(super) fn begin_longer(
+        &mut self,
+        bytes: &[u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+    ) -> Option<()> {
+        if self.short_way == ShortWay::Closed {
+            return None;
+        }
+        let rest = bytes.get(cursor.start..cursor.stop)?;
+        let WholeMessage { text, payload, key } = self.recognise_longer(!self.masks(), rest)?;
+        let opcode = if text { Opcode::TEXT } else { Opcode::BINARY };
+        let mut header = Header::new(opcode, payload.len() as u64);
+        header.key = key;
+        self.decoder.begin(&header);
+        let begun = self.receive_header(&header, inbox);
+        debug_assert!(begun.is_ok(), "one fragment is within every limit");
+        cursor.start += payload.start;
         Some(())
     }
 
@@ -216,8 +249,6 @@ fn short_payload<'a, const MASKED: bool>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Header, Opcode};
-    use crate::mask::MaskingKey;
     use crate::{Config, Event, Inbox, Input, Role};
     use alloc::vec::Vec;
     use core::ops::Range;
@@ -244,7 +275,7 @@ mod tests {
         let taken = match short {
             Short::Taken => true,
             Short::Text => connection.receive_text(bytes, cursor, inbox, &mut outbox) == Ok(true),
-            Short::Other => connection.take_longer_message(bytes, cursor).is_some(),
+            Short::Other => connection.take_longer(bytes, cursor).is_some(),
         };
         let place = input.event_range().map(|range| {
             let kind = match input.event() {

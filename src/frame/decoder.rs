@@ -346,7 +346,8 @@ impl Decoder {
         }
     }
 
-    fn begin(&mut self, header: &Header) {
+    /// Goes on with the payload of a frame by its header, which is known to be right.
+    pub(crate) fn begin(&mut self, header: &Header) {
         self.partial_len = 0;
         self.state = State::Payload {
             masked: header.key.is_some(),

@@ -76,6 +76,14 @@ impl MaskingKey {
         pass::<true>(self, payload)
     }
 
+    /// Masks or unmasks 64 octets or more in place.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn apply_long(self, payload: &mut [u8]) {
+        debug_assert!(payload.len() >= BLOCK_BYTES);
+        long::<false>(self, payload);
+    }
+
     /// Masks or unmasks less than 128 octets in place.
     #[cfg(feature = "alloc")]
     #[inline(always)]
