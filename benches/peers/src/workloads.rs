@@ -12,11 +12,14 @@ pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 /// Swaps characters of [`Content::Mixed`] for others, so that masked text is text, too.
 pub const TEXT_KEY: [u8; 4] = [1; 4];
 
-/// Payload of a round, unless one message has more.
+/// Payload of a round, unless a few messages have more.
 const ROUND_BYTES: usize = 64 << 10;
 
 /// Messages of a round of short ones.
 const MOST_MESSAGES: usize = 1024;
+
+/// Messages of a round of long ones, so that a read may have the end of one and the beginning of the next.
+const LEAST_MESSAGES: usize = 4;
 
 pub const FRAGMENT_BYTES: usize = 4 << 10;
 
@@ -205,7 +208,8 @@ impl Job {
 }
 
 fn many(content: Content, len: usize) -> Vec<Message> {
-    let count = (ROUND_BYTES / len).clamp(1, MOST_MESSAGES);
+    let least = if len > ROUND_BYTES { 1 } else { LEAST_MESSAGES };
+    let count = (ROUND_BYTES / len).clamp(least, MOST_MESSAGES);
     (0..count).map(|_| content.message(len)).collect()
 }
 
