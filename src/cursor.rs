@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use crate::close::CloseCode;
 use crate::connection::MessageKind;
+use crate::error::Violation;
 use crate::frame::Rsv;
 
 /// Where an [`Input`](crate::Input) stands.
@@ -60,6 +61,8 @@ pub(crate) enum Found {
     Pong(Place),
     /// The code, if the Close frame had a body. The reason lies in the inbox.
     Close(Option<CloseCode>),
+    /// No event, and there will be none.
+    Violation(Violation),
 }
 
 impl Found {

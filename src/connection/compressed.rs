@@ -39,7 +39,7 @@ impl Connection {
     ) -> Result<Found, Fault> {
         let Piece { range, key, last } = piece;
         let octets = &mut bytes[range.clone()];
-        key.unwrap_or_default().apply(octets); // zero changes nothing
+        key.apply(octets);
         let mut ends = last && fin;
         // A message without any octets is empty, and does not touch what inflates the others.
         let mut inflater = None;
@@ -57,8 +57,8 @@ impl Connection {
             let left = octets.len() - taken;
             if left > 0 {
                 // Enough for a piece. What was not taken is looked at again, and is to be as it was.
-                let key = key.map(|key| key.advanced(taken as u64));
-                key.unwrap_or_default().apply(&mut octets[taken..]);
+                let key = key.advanced(taken as u64);
+                key.apply(&mut octets[taken..]);
                 self.decoder.give_back(left as u64, key);
                 cursor.start -= left;
                 ends = false;

@@ -22,7 +22,8 @@ const COMPRESSED_OCTETS: usize = 16 << 10;
 /// Payload data that has come, at a place in the bytes given.
 pub(super) struct Piece {
     pub(super) range: Range<usize>,
-    pub(super) key: Option<MaskingKey>,
+    /// Zero if the frame is not masked.
+    pub(super) key: MaskingKey,
     /// Whether the frame ends with it.
     pub(super) last: bool,
 }
@@ -151,11 +152,10 @@ fn lend_piece(
     ends: bool,
     bytes: &mut [u8],
     mut range: Range<usize>,
-    key: Option<MaskingKey>,
+    key: MaskingKey,
     inbox: &mut Inbox,
 ) -> Result<Found, Fault> {
     let payload = &mut bytes[range.clone()];
-    let key = key.unwrap_or_default(); // zero changes nothing
     if text {
         let cut = inbox
             .unmask_around(key, payload)
@@ -175,8 +175,7 @@ fn lend_piece(
 
 /// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its
 /// octets prove that.
-fn unmask_whole(text: bool, key: Option<MaskingKey>, payload: &mut [u8]) -> Result<(), usize> {
-    let key = key.unwrap_or_default(); // zero changes nothing
+fn unmask_whole(text: bool, key: MaskingKey, payload: &mut [u8]) -> Result<(), usize> {
     if !text {
         key.apply(payload);
         return Ok(());

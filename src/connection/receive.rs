@@ -32,33 +32,32 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<bool, Violation> {
         let (bytes, cursor, _) = input.parts();
-        match self.take_short(bytes, cursor) {
-            Short::Taken => Ok(true),
-            Short::Text => self.receive_text_from(input, outbox),
-            Short::Other => self.receive_from(input, outbox),
+        let short = self.take_short(bytes, cursor);
+        if short == Short::Taken || self.receive_from(short == Short::Text, input, outbox) {
+            return Ok(true);
+        }
+        let (_, cursor, _) = input.parts();
+        match cursor.found {
+            Found::Violation(violation) => Err(violation),
+            _ => Ok(false),
         }
     }
 
-    // Functions of their own that take apart the input again: what is handed over for them stands in the way of messages
-    // that are taken.
-    #[inline(never)]
-    fn receive_text_from<B: Buffer, I: InboxSlot>(
-        &mut self,
-        input: &mut Input<B, I>,
-        outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
-        let (bytes, cursor, inbox) = input.parts();
-        self.receive_text(bytes, cursor, inbox, outbox)
-    }
-
+    /// [`receive`](Self::receive) for what is not taken in passing. A function of its own that takes the input apart again: what is
+    /// handed over for it stands in the way of messages that are.
     #[inline(never)]
     fn receive_from<B: Buffer, I: InboxSlot>(
         &mut self,
+        short_text: bool,
         input: &mut Input<B, I>,
         outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
+    ) -> bool {
         let (bytes, cursor, inbox) = input.parts();
-        self.advance(bytes, cursor, inbox, outbox)
+        if short_text {
+            self.receive_text(bytes, cursor, inbox, outbox)
+        } else {
+            self.advance(bytes, cursor, inbox, outbox)
+        }
     }
 
     /// [`receive`](Self::receive) for what is not short.
@@ -69,9 +68,9 @@ impl Connection {
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
+    ) -> bool {
         if self.take_longer(bytes, cursor).is_some() {
-            return Ok(true);
+            return true;
         }
         self.advance_on(bytes, cursor, inbox, outbox)
     }
@@ -84,17 +83,17 @@ impl Connection {
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
+    ) -> bool {
         inbox.settle();
         cursor.found = Found::Nothing;
         cursor.goes_on = false;
         if self.is_receiving() && cursor.gathered == 0 && self.is_used_up(cursor) {
-            return Ok(false);
+            return false;
         }
         self.begin_longer(bytes, cursor, inbox);
         if let Err(fault) = self.find(bytes, cursor, inbox, outbox) {
             self.fail_at(fault, cursor, inbox, outbox);
-            return Err(fault.0);
+            return false;
         }
         self.update_short_way();
         let extension_bits = self.extension_bits();
@@ -103,7 +102,7 @@ impl Connection {
         {
             cursor.found = Found::Extended(place, self.receiving, extension_bits);
         }
-        Ok(!matches!(cursor.found, Found::Nothing))
+        !matches!(cursor.found, Found::Nothing)
     }
 
     #[cold]
@@ -114,7 +113,7 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) {
-        cursor.found = Found::Nothing;
+        cursor.found = Found::Violation(violation);
         cursor.start = offset;
         inbox.discard();
         self.fail(violation, outbox);
@@ -142,32 +141,36 @@ impl Connection {
             if self.is_used_up(cursor) {
                 break;
             }
-            let room = self.room();
-            let end = self.end_of_piece(cursor, inbox);
+            if self.decoder.is_in_payload() {
+                let end = self.end_of_piece(cursor, inbox);
+                let n = self.decoder.remaining().min((end - start) as u64);
+                if n == 0 && self.decoder.remaining() > 0 {
+                    break; // only for those who mix connections up
+                }
+                let (key, last) = self.decoder.split_payload(n);
+                cursor.start = start + n as usize;
+                let range = start..cursor.start;
+                let piece = Piece { range, key, last };
+                cursor.found = match self.frame {
+                    #[cfg(feature = "deflate")]
+                    FrameKind::Data { fin } if self.is_compressed() => {
+                        self.compressed_data(bytes, piece, fin, cursor, inbox, outbox)?
+                    }
+                    FrameKind::Data { fin } => self.data(bytes, piece, fin, cursor, inbox)?,
+                    control => self.control(control, bytes, piece, inbox, outbox)?,
+                };
+                continue;
+            }
             let step = self
                 .decoder
-                .split_within(&bytes[start..end], room)
+                .split_within(&bytes[start..cursor.stop], self.room())
                 .map_err(|(violation, at)| (violation, start + at))?;
             cursor.start = start + step.consumed;
-            match step.part {
-                Part::More => break,
-                Part::Header(header) => {
-                    self.receive_header(&header, inbox)
-                        .map_err(|violation| (violation, cursor.start))?;
-                }
-                Part::Payload { range, key, last } => {
-                    let range = start + range.start..start + range.end;
-                    let piece = Piece { range, key, last };
-                    cursor.found = match self.frame {
-                        #[cfg(feature = "deflate")]
-                        FrameKind::Data { fin } if self.is_compressed() => {
-                            self.compressed_data(bytes, piece, fin, cursor, inbox, outbox)?
-                        }
-                        FrameKind::Data { fin } => self.data(bytes, piece, fin, cursor, inbox)?,
-                        control => self.control(control, bytes, piece, inbox, outbox)?,
-                    };
-                }
-            }
+            let Part::Header(header) = step.part else {
+                break;
+            };
+            self.receive_header(&header, inbox)
+                .map_err(|violation| (violation, cursor.start))?;
         }
         Ok(())
     }
@@ -302,7 +305,7 @@ impl Connection {
         }
         let (place, end) = (Place::buffer(range.clone()), range.end);
         let payload = &mut bytes[range];
-        key.unwrap_or_default().apply(payload);
+        key.apply(payload);
         self.control_frame(kind, Some(payload), place, inbox, outbox)
             .map_err(|violation| (violation, end))
     }

@@ -5,7 +5,6 @@ use core::ops::Range;
 use super::{Connection, MessageKind};
 use crate::cpu::{Cpu, Level};
 use crate::cursor::Cursor;
-use crate::error::Violation;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, WholeMessage};
 use crate::inbox::Inbox;
 use crate::mask::MaskingKey;
@@ -83,8 +82,9 @@ impl Connection {
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
-        match (Cpu::known().level(), self.masks()) {
+    ) -> bool {
+        let cpu = Cpu::known();
+        match (cpu.level(), self.masks()) {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
             (Level::Avx512, false) => unsafe {
@@ -95,8 +95,8 @@ impl Connection {
             (Level::Avx512, true) => unsafe {
                 self.receive_text_avx512::<false>(bytes, cursor, inbox, outbox)
             },
-            (_, false) => self.receive_text_elsewhere::<true>(bytes, cursor, inbox, outbox),
-            (_, true) => self.receive_text_elsewhere::<false>(bytes, cursor, inbox, outbox),
+            (_, false) => self.receive_text_elsewhere::<true>(cpu, bytes, cursor, inbox, outbox),
+            (_, true) => self.receive_text_elsewhere::<false>(cpu, bytes, cursor, inbox, outbox),
         }
     }
 
@@ -108,11 +108,11 @@ impl Connection {
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
+    ) -> bool {
         if let Some((key, payload)) = short_payload::<MASKED>(bytes, cursor)
             && let Some(ascii) = kernel::avx512::unmask_short::<MASKED>(key, payload)
         {
-            return Ok(self.take_text::<MASKED>(ascii, payload.len(), cursor));
+            return self.take_text::<MASKED>(ascii, payload.len(), cursor);
         }
         self.advance(bytes, cursor, inbox, outbox)
     }
@@ -120,15 +120,16 @@ impl Connection {
     #[inline(never)]
     fn receive_text_elsewhere<const MASKED: bool>(
         &mut self,
+        cpu: Cpu,
         bytes: &mut [u8],
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<bool, Violation> {
+    ) -> bool {
         if let Some((key, payload)) = short_payload::<MASKED>(bytes, cursor)
-            && let Some(ascii) = kernel::unmask_short(key, payload)
+            && let Some(ascii) = kernel::unmask_short::<MASKED>(cpu, key, payload)
         {
-            return Ok(self.take_text::<MASKED>(ascii, payload.len(), cursor));
+            return self.take_text::<MASKED>(ascii, payload.len(), cursor);
         }
         self.advance(bytes, cursor, inbox, outbox)
     }
@@ -274,7 +275,7 @@ mod tests {
         }
         let taken = match short {
             Short::Taken => true,
-            Short::Text => connection.receive_text(bytes, cursor, inbox, &mut outbox) == Ok(true),
+            Short::Text => connection.receive_text(bytes, cursor, inbox, &mut outbox),
             Short::Other => connection.take_longer(bytes, cursor).is_some(),
         };
         let place = input.event_range().map(|range| {

@@ -258,11 +258,11 @@ impl Decoder {
 
     /// Takes back the last `n` payload bytes of those that the last step gave out, with this `key` for the first of them.
     #[cfg(feature = "deflate")]
-    pub(crate) fn give_back(&mut self, n: u64, key: Option<MaskingKey>) {
+    pub(crate) fn give_back(&mut self, n: u64, key: MaskingKey) {
         self.remaining += n;
-        self.key = key.unwrap_or_default();
+        self.key = key;
         self.state = State::Payload {
-            masked: key.is_some(),
+            masked: matches!(self.masking, Masking::Required),
         };
     }
 

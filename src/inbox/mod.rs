@@ -123,8 +123,8 @@ impl Inbox {
         }
         let mut inbox = Self::new();
         inbox.begin(text);
-        inbox.extend(message, None, 0).ok()?;
-        inbox.extend_control(&bytes[message.len()..], None);
+        inbox.extend(message, MaskingKey::default(), 0).ok()?;
+        inbox.extend_control(&bytes[message.len()..], MaskingKey::default());
         Some(inbox)
     }
 
@@ -183,18 +183,13 @@ impl Inbox {
         self.validator = Validator::new();
     }
 
-    /// Adds bytes to the message, unmasking them and validating text. `declared` more are to come in their frame.
-    pub(crate) fn extend(
-        &mut self,
-        bytes: &[u8],
-        key: Option<MaskingKey>,
-        declared: u64,
-    ) -> Result<(), InvalidUtf8> {
+    /// Adds bytes to the message, unmasking them (a key of zeros changes nothing) and validating text. `declared` more are to come in
+    /// their frame.
+    pub(crate) fn extend(&mut self, bytes: &[u8], key: MaskingKey, declared: u64) -> Result<(), InvalidUtf8> {
         if self.control_len > 0 {
             self.drop_control();
         }
         self.make_room(bytes.len(), declared);
-        let key = key.unwrap_or_default(); // zero changes nothing
         if self.content != Content::Text {
             self.bytes.push_masked(key, bytes);
             return Ok(());
@@ -277,12 +272,12 @@ impl Inbox {
     }
 
     /// Adds bytes to the control frame behind the message.
-    pub(crate) fn extend_control(&mut self, bytes: &[u8], key: Option<MaskingKey>) {
+    pub(crate) fn extend_control(&mut self, bytes: &[u8], key: MaskingKey) {
         if usize::from(self.control_len) + bytes.len() > MAX_CONTROL_BYTES {
             self.drop_control();
         }
         self.make_room(bytes.len(), 0);
-        self.bytes.push_masked(key.unwrap_or_default(), bytes);
+        self.bytes.push_masked(key, bytes);
         self.control_len += bytes.len() as u8; // 125 at most, by the frame's header
     }
 

@@ -141,9 +141,11 @@ fn few<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 macro_rules! by_length {
     ($len:expr, $none:expr, $ends:ident$(::<$flag:ident>)?($($value:expr),*)) => {
         match $len {
-            65.. => $ends::<64, 16, 4 $(, $flag)?>($($value),*),
-            33.. => $ends::<32, 16, 2 $(, $flag)?>($($value),*),
-            16.. => $ends::<16, 16, 1 $(, $flag)?>($($value),*),
+            16.. => match $len {
+                65.. => $ends::<64, 16, 4 $(, $flag)?>($($value),*),
+                33.. => $ends::<32, 16, 2 $(, $flag)?>($($value),*),
+                _ => $ends::<16, 16, 1 $(, $flag)?>($($value),*),
+            },
             8.. => $ends::<8, 8, 1 $(, $flag)?>($($value),*),
             4.. => $ends::<4, 4, 1 $(, $flag)?>($($value),*),
             2.. => $ends::<2, 2, 1 $(, $flag)?>($($value),*),

@@ -129,20 +129,28 @@ pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(crate) fn unmask(key: MaskingKey, text: &mut [u8]) -> bool {
-    let valid = run(Cpu::this(), key, &mut *text);
+    unmask_on(Cpu::this(), key, text)
+}
+
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn unmask_on(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> bool {
+    let valid = run(cpu, key, &mut *text);
     if !valid {
         key.apply(text); // as it was
     }
     valid
 }
 
-/// Unmasks a text of less than 128 octets if it is valid; whether it is ASCII then. Otherwise it stays as it is. For levels
-/// without a way of their own.
+/// Unmasks a text of less than 128 octets, if it is masked, and if it is valid; whether it is ASCII then. Otherwise it stays as it
+/// is. For levels without a way of their own. What is masked is hardly ASCII.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-pub(crate) fn unmask_short(key: MaskingKey, text: &mut [u8]) -> Option<bool> {
-    let ascii = key.apply_short_if_ascii(text);
-    (ascii || unmask(key, text)).then_some(ascii)
+pub(crate) fn unmask_short<const MASKED: bool>(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> Option<bool> {
+    if !MASKED && text.is_ascii() {
+        return Some(true);
+    }
+    unmask_on(cpu, key, text).then(|| MASKED && text.is_ascii())
 }
 
 #[cfg(test)]
@@ -201,7 +209,7 @@ mod tests {
                 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
                 // SAFETY: the processor has the level's instructions, by `Cpu`.
                 Level::Avx512 => unsafe { avx512::unmask_short::<true>(key, &mut buffer) },
-                _ => unmask_short(key, &mut buffer),
+                _ => unmask_short::<true>(cpu, key, &mut buffer),
             };
             let valid = core::str::from_utf8(text).is_ok();
             assert_eq!(ascii, valid.then_some(text.is_ascii()), "{cpu:?} {text:02x?}");
