@@ -21,6 +21,8 @@ pub(crate) struct Cursor {
     pub(crate) gathered: usize,
     /// How many may be read there now.
     pub(crate) gather_space: usize,
+    /// Where the space ends that bytes may be read into now, behind `end`.
+    pub(crate) space_end: usize,
     pub(crate) found: Found,
     /// Whether the message goes on behind the piece of it that was found.
     pub(crate) goes_on: bool,

@@ -215,6 +215,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             stop: end,
             gathered: 0,
             gather_space: 0,
+            space_end: buffer.bytes().len(),
             found: Found::Nothing,
             goes_on: false,
         };
@@ -327,7 +328,9 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             cursor.start = 0;
         }
         cursor.update_stop();
-        &mut self.buffer.bytes_mut()[cursor.end..]
+        let buffer = self.buffer.bytes_mut();
+        cursor.space_end = buffer.len();
+        &mut buffer[cursor.end..]
     }
 
     /// Free space in two places, to be filled one after the other by a vectored read: what comes next of a message that is being
@@ -337,11 +340,11 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// The first place ends with the frame, or sooner, since the inbox grows with what was received. It is empty if no message is being
     /// gathered, while bytes that came before are not used up, and where it would gain nothing: for less than 4 KiB of a frame,
     /// and for masked binary data with a buffer of at most 16 KiB, which are unmasked in the pass that copies them, unless
-    /// the frame has 16 KiB at most and is longer than the buffer. It
+    /// the frame has 16 KiB at most and as many bytes as the buffer, or more. It
     /// may be filled alone, by a read that knows one place only; to fill the buffer alone, ask for its [`space`](Self::space).
     ///
-    /// Behind a frame that is as long as the buffer or longer, the second place has 4 KiB at most: the next frame is as long, it may be, and
-    /// most of it can go straight to the inbox, too, if little of it comes by the buffer.
+    /// In a frame that has as many bytes as the buffer, or more, the second place reaches 4 KiB beyond the frame at most: the next one
+    /// may be as long, and most of it can go straight to the inbox, too, if little of it comes by the buffer.
     ///
     /// `Connection::receive` is to be called before the parts are taken, or the state is handed over: what was read to the inbox
     /// cannot be had otherwise. Of a [`Violation`](crate::Violation) in that, [`consumed`](Self::consumed) does not tell the place.
@@ -385,12 +388,12 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         };
         let inbox = self.inbox.inbox_mut().space(gatherable);
         self.cursor.gather_space = inbox.len();
-        let mut buffer = &mut self.buffer.bytes_mut()[self.cursor.end..];
         if gatherable > 0 && connection.is_in_long_frame(buffer_bytes) {
             let rest = usize::try_from(gatherable).unwrap_or(usize::MAX) - inbox.len();
-            let len = rest.saturating_add(LEAD_BYTES).min(buffer.len());
-            buffer = &mut buffer[..len];
+            let len = rest.saturating_add(LEAD_BYTES).min(buffer_bytes);
+            self.cursor.space_end = self.cursor.end + len;
         }
+        let buffer = &mut self.buffer.bytes_mut()[self.cursor.end..self.cursor.space_end];
         [inbox, buffer]
     }
 
@@ -401,7 +404,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         let gathered = n.min(cursor.gather_space);
         cursor.gathered += gathered;
         cursor.gather_space -= gathered;
-        cursor.end += (n - gathered).min(self.buffer.bytes().len() - cursor.end);
+        cursor.end += (n - gathered).min(cursor.space_end - cursor.end);
         cursor.update_stop();
     }
 

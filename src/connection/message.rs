@@ -97,7 +97,7 @@ impl Connection {
         buffer_bytes <= CACHED_BYTES && !self.masks() && !self.receives_text() && !stays_in_cache
     }
 
-    /// Whether a message begins with a frame that is never whole in a buffer so long.
+    /// Whether a message begins with a frame that is received now, and that with its header is longer than a buffer of so many bytes.
     pub(crate) fn is_in_long_frame(&self, buffer_bytes: usize) -> bool {
         self.fragments == 1 && self.in_frame() >= buffer_bytes as u64
     }

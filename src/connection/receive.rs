@@ -6,6 +6,7 @@ use super::whole::Short;
 use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
 use crate::buffer::{Buffer, InboxSlot};
 use crate::close::{Close, CloseCode};
+use crate::cpu::Cpu;
 use crate::cursor::{Cursor, Found, Place};
 use crate::error::Violation;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv};
@@ -54,7 +55,7 @@ impl Connection {
     ) -> bool {
         let (bytes, cursor, inbox) = input.parts();
         if short_text {
-            self.receive_text(bytes, cursor, inbox, outbox)
+            self.receive_text(Cpu::known(), bytes, cursor, inbox, outbox)
         } else {
             self.advance(bytes, cursor, inbox, outbox)
         }
@@ -88,6 +89,7 @@ impl Connection {
         cursor.found = Found::Nothing;
         cursor.goes_on = false;
         if self.is_receiving() && cursor.gathered == 0 && self.is_used_up(cursor) {
+            // As `find` would say: each read ends so.
             return false;
         }
         self.begin_longer(bytes, cursor, inbox);
@@ -106,7 +108,7 @@ impl Connection {
     }
 
     #[cold]
-    pub(super) fn fail_at(
+    fn fail_at(
         &mut self,
         (violation, offset): Fault,
         cursor: &mut Cursor,

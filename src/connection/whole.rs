@@ -3,7 +3,9 @@
 use core::ops::Range;
 
 use super::{Connection, MessageKind};
-use crate::cpu::{Cpu, Level};
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+use crate::cpu;
+use crate::cpu::Cpu;
 use crate::cursor::Cursor;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, WholeMessage};
 use crate::inbox::Inbox;
@@ -17,7 +19,7 @@ pub(super) enum ShortWay {
     Closed,
     Unmasked,
     Masked,
-    /// The last short text was more than ASCII, as the next one will be.
+    /// The last short text was more than ASCII, as the next one will be, unless something else comes between them.
     MaskedCharacters,
 }
 
@@ -33,7 +35,7 @@ pub(super) enum Short {
 }
 
 impl Connection {
-    /// Takes a message of at most 125 bytes at the cursor, if it is binary, or ASCII as the one before it.
+    /// Takes a message of at most 125 bytes at the cursor, if it is binary, or masked and ASCII, and none of more was last.
     #[inline(always)]
     pub(super) fn take_short(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Short {
         // Compiled twice: one way for both roles took a fifth more.
@@ -73,26 +75,26 @@ impl Connection {
         cursor.take_message(kind, place);
     }
 
-    /// [`receive`](Self::receive) when the cursor stands before a [short text](Short::Text).
+    /// [`receive`](Self::receive) when the cursor stands before a [short text](Short::Text): whether there is an event.
     #[inline(always)]
     #[allow(unsafe_code)]
     pub(super) fn receive_text(
         &mut self,
+        cpu: Cpu,
         bytes: &mut [u8],
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        let cpu = Cpu::known();
         match (cpu.level(), self.masks()) {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
-            (Level::Avx512, false) => unsafe {
+            (cpu::Level::Avx512, false) => unsafe {
                 self.receive_text_avx512::<true>(bytes, cursor, inbox, outbox)
             },
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
-            (Level::Avx512, true) => unsafe {
+            (cpu::Level::Avx512, true) => unsafe {
                 self.receive_text_avx512::<false>(bytes, cursor, inbox, outbox)
             },
             (_, false) => self.receive_text_elsewhere::<true>(cpu, bytes, cursor, inbox, outbox),
@@ -109,12 +111,9 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        if let Some((key, payload)) = short_payload::<MASKED>(bytes, cursor)
-            && let Some(ascii) = kernel::avx512::unmask_short::<MASKED>(key, payload)
-        {
-            return self.take_text::<MASKED>(ascii, payload.len(), cursor);
-        }
-        self.advance(bytes, cursor, inbox, outbox)
+        let unmask = |key, text: &mut [u8]| kernel::avx512::unmask_short::<MASKED>(key, text);
+        self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
+            || self.advance(bytes, cursor, inbox, outbox)
     }
 
     #[inline(never)]
@@ -126,17 +125,21 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        if let Some((key, payload)) = short_payload::<MASKED>(bytes, cursor)
-            && let Some(ascii) = kernel::unmask_short::<MASKED>(cpu, key, payload)
-        {
-            return self.take_text::<MASKED>(ascii, payload.len(), cursor);
-        }
-        self.advance(bytes, cursor, inbox, outbox)
+        let unmask = |key, text: &mut [u8]| kernel::unmask_short::<MASKED>(cpu, key, text);
+        self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
+            || self.advance(bytes, cursor, inbox, outbox)
     }
 
-    /// A short text that was valid. There is an event, always.
+    /// Takes the short text that the cursor stands before, if it is valid: `unmask` tells, and whether it is ASCII.
     #[inline(always)]
-    fn take_text<const MASKED: bool>(&mut self, ascii: bool, len: usize, cursor: &mut Cursor) -> bool {
+    fn take_text<const MASKED: bool>(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        unmask: impl FnOnce(MaskingKey, &mut [u8]) -> Option<bool>,
+    ) -> Option<()> {
+        let (key, payload) = short_payload::<MASKED>(bytes, cursor)?;
+        let ascii = unmask(key, payload)?;
         if MASKED {
             self.short_way = if ascii {
                 ShortWay::Masked
@@ -145,8 +148,13 @@ impl Connection {
             };
         }
         let start = cursor.start + short_header_len(MASKED);
-        self.take(MessageKind::Text, len, start..start + len, cursor);
-        true
+        self.take(
+            MessageKind::Text,
+            payload.len(),
+            start..start + payload.len(),
+            cursor,
+        );
+        Some(())
     }
 
     /// Takes a message at the cursor, and goes behind it, like [`take_short`](Self::take_short), for lengths of 16 bits.
@@ -250,6 +258,7 @@ fn short_payload<'a, const MASKED: bool>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::Level;
     use crate::{Config, Event, Inbox, Input, Role};
     use alloc::vec::Vec;
     use core::ops::Range;
@@ -260,7 +269,7 @@ mod tests {
 
     /// What the short way leads to, for some bytes; and what became of these. With `characters` behind a text that was more than
     /// ASCII.
-    fn short_way(role: Role, given: &[u8], characters: bool) -> Outcome {
+    fn short_way(cpu: Cpu, role: Role, given: &[u8], characters: bool) -> Outcome {
         let (mut connection, mut outbox) = (Connection::new(role, &Config::default()), Outbox::new());
         connection.update_short_way();
         if characters && role == Role::Server {
@@ -275,7 +284,7 @@ mod tests {
         }
         let taken = match short {
             Short::Taken => true,
-            Short::Text => connection.receive_text(bytes, cursor, inbox, &mut outbox),
+            Short::Text => connection.receive_text(cpu, bytes, cursor, inbox, &mut outbox),
             Short::Other => connection.take_longer(bytes, cursor).is_some(),
         };
         let place = input.event_range().map(|range| {
@@ -313,8 +322,11 @@ mod tests {
             };
             for behind in [&b""[..], b"\x82", &[0xff; 80]] {
                 let bytes = [&frame, behind].concat();
-                for characters in [false, true] {
-                    let (found, left) = short_way(role, &bytes, characters);
+                let all = Level::ALL
+                    .iter()
+                    .flat_map(|&level| [(level, false), (level, true)]);
+                for (level, characters) in all {
+                    let (found, left) = short_way(Cpu::this().at_most(level), role, &bytes, characters);
                     assert_eq!(found, valid.then_some((kind, header_len..end)), "{payload:02x?}");
                     if valid {
                         assert_eq!(left, [&plain, behind].concat());
@@ -323,7 +335,7 @@ mod tests {
             }
             for cut in (0..end).step_by(1 + end / 200) {
                 assert_eq!(
-                    short_way(role, &frame[..cut], false),
+                    short_way(Cpu::this(), role, &frame[..cut], false),
                     (None, frame[..cut].to_vec())
                 );
             }
@@ -369,7 +381,10 @@ mod tests {
                     }
                     let mut bytes = [0; 200];
                     bytes[..2].copy_from_slice(&[first, second]);
-                    assert_eq!(short_way(role, &bytes, false), (None, bytes.to_vec()));
+                    assert_eq!(
+                        short_way(Cpu::this(), role, &bytes, false),
+                        (None, bytes.to_vec())
+                    );
                 }
             }
         }

@@ -283,6 +283,7 @@ fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 }
 
 on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &mut [u8]) -> bool);
+
 #[cfg(test)]
 mod tests {
     use super::*;

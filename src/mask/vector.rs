@@ -38,7 +38,7 @@ impl Vector {
 }
 
 /// With SSE2.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[allow(unsafe_code)]
 mod imp {
     use super::{Octets, Vector};
@@ -69,45 +69,45 @@ mod imp {
     impl Octets for [u8; 1] {
         #[inline(always)]
         fn load(&self) -> Vector {
-            // SAFETY: every processor of the target has SSE2.
+            // SAFETY: the crate is compiled for SSE2.
             Vector(unsafe { _mm_cvtsi32_si128(self[0].into()) })
         }
 
         #[inline(always)]
         fn store(&mut self, vector: Vector) {
-            // SAFETY: every processor of the target has SSE2.
+            // SAFETY: the crate is compiled for SSE2.
             self[0] = unsafe { _mm_cvtsi128_si32(vector.0) } as u8;
         }
     }
 
     #[inline(always)]
     pub(super) fn repeated(octets: [u8; 4]) -> Register {
-        // SAFETY: every processor of the target has SSE2.
+        // SAFETY: the crate is compiled for SSE2.
         unsafe { _mm_set1_epi32(i32::from_ne_bytes(octets)) }
     }
 
     #[inline(always)]
     pub(super) fn xor(a: Register, b: Register) -> Register {
-        // SAFETY: every processor of the target has SSE2.
+        // SAFETY: the crate is compiled for SSE2.
         unsafe { _mm_xor_si128(a, b) }
     }
 
     #[inline(always)]
     pub(super) fn or(a: Register, b: Register) -> Register {
-        // SAFETY: every processor of the target has SSE2.
+        // SAFETY: the crate is compiled for SSE2.
         unsafe { _mm_or_si128(a, b) }
     }
 
     #[inline(always)]
     pub(super) fn is_ascii(register: Register, octets: usize) -> bool {
-        // SAFETY: every processor of the target has SSE2.
+        // SAFETY: the crate is compiled for SSE2.
         let not_ascii = unsafe { _mm_movemask_epi8(register) };
         not_ascii & ((1 << octets) - 1) == 0
     }
 }
 
 /// As an array, which the compiler puts where it likes.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
 mod imp {
     use super::{Octets, Vector};
 
