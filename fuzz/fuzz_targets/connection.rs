@@ -77,15 +77,18 @@ fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
     }
 
     let mut before = 0;
-    for read in reads {
+    let mut reads = reads.iter().copied();
+    let mut left = &[][..];
+    while let Some(read) = if left.is_empty() { reads.next() } else { Some(left) } {
         let mut bytes = read.to_vec();
         let mut input = Input::with_space(&mut bytes[..], &mut inbox);
-        match way {
+        let n = match way {
             Way::Gathered => fill(&mut input.spaces(&connection), read),
-            Way::Whole | Way::InPieces => input.space().copy_from_slice(read),
-        }
-        input.filled(read.len());
-        let mut calls_left = read.len() + 3;
+            Way::Whole | Way::InPieces => fill(&mut [input.space()], read),
+        };
+        input.filled(n);
+        left = &read[n..];
+        let mut calls_left = n + 3;
         loop {
             assert!(calls_left > 0, "called without end");
             calls_left -= 1;
@@ -113,7 +116,7 @@ fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
             }
             assert!(outbox.len() <= MOST_QUEUED_BYTES);
         }
-        before += read.len();
+        before += n;
     }
     Outcome {
         events,
@@ -124,13 +127,15 @@ fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
     }
 }
 
-/// As a vectored read.
-fn fill(spaces: &mut [&mut [u8]], mut read: &[u8]) {
+/// As a vectored read: how many bytes there was room for.
+fn fill(spaces: &mut [&mut [u8]], read: &[u8]) -> usize {
+    let mut left = read;
     for space in spaces {
-        let (part, rest) = read.split_at(space.len().min(read.len()));
+        let (part, behind) = left.split_at(space.len().min(left.len()));
         space[..part.len()].copy_from_slice(part);
-        read = rest;
+        left = behind;
     }
+    read.len() - left.len()
 }
 
 fn seen(event: Event<'_>) -> (Opcode, Vec<u8>) {
