@@ -28,8 +28,8 @@ pub(crate) const BACK_PRESSURE_BYTES: usize = 256 << 10;
 /// Bytes of reports waiting for a watcher from which on frames are left out.
 const MAX_REPORT_BYTES: usize = 256 << 10;
 
-/// A connected peer. While it is idle, it has no heap memory, but for its pace if there is a rate, and the contexts of
-/// compression if they are taken over.
+/// A connected peer. While it is idle, it has no heap memory, but for its pace if there is a rate, the contexts of
+/// compression if they are taken over, and the inbox's if it was the last one to have a turn.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     /// What the event loop was asked to wait for.
@@ -43,6 +43,10 @@ pub(crate) struct Peer {
     /// Whether nothing more will be sent. What still comes is discarded until the peer is done: a transport that
     /// is closed with bytes unread is reset, and our last bytes might be lost.
     is_shut: bool,
+    /// Whether the end of what the peer sends was announced. It is announced once, so it is read up to then.
+    ends: bool,
+    /// Whether the last read of this turn took all that there was.
+    drained: bool,
     phase: Phase,
     deadlines: Deadlines,
     pace: Option<Box<Pace>>,
@@ -80,6 +84,8 @@ impl Peer {
             tap: None,
             watches: false,
             is_shut: false,
+            ends: false,
+            drained: false,
             phase: Phase::Opening(Server::new(HeadLimits::default())),
             deadlines: Deadlines::new(now),
             pace: None,
@@ -126,6 +132,16 @@ impl Peer {
         self.outbox.len() < MAX_REPORT_BYTES && connection.send_text(frame, &mut self.outbox).is_ok()
     }
 
+    /// Says that the peer sends nothing more behind what is there.
+    pub(crate) fn announce_end(&mut self) {
+        self.ends = true;
+    }
+
+    /// Gives the memory of its inbox back.
+    pub(crate) fn release(&mut self) {
+        self.inbox.release();
+    }
+
     /// Moves bytes until the transport has no more, or takes no more.
     pub(crate) fn turn(&mut self, token: Token, shared: &mut Shared) -> Next {
         if self.outbox.is_empty() && !self.compresses {
@@ -143,12 +159,12 @@ impl Peer {
         } else if self.outbox.is_empty() {
             shared.put_outbox(mem::take(&mut self.outbox));
         }
-        self.inbox.release();
         next
     }
 
     fn move_bytes(&mut self, token: Token, shared: &mut Shared) -> io::Result<Next> {
         let mut reads = 0;
+        self.drained = false;
         loop {
             self.write_out(shared.now)?;
             if self.transport() != Transport::Keep && !self.is_shut {
@@ -161,6 +177,10 @@ impl Peer {
             }
             if self.look_at_rest(token, shared)? {
                 continue;
+            }
+            // What comes from now on is announced anew.
+            if self.drained && !self.ends {
+                return Ok(Next::Wait(self.interest()));
             }
             if reads == READS_PER_TURN {
                 return Ok(Next::Yield(self.interest()));
@@ -277,6 +297,7 @@ impl Peer {
             return self.read_messages(token, shared);
         }
         let n = self.stream.read(&mut shared.buffer)?;
+        self.drained = n < shared.buffer.len();
         if n > 0 {
             self.deadlines.received(shared.now);
             self.open(n, token, shared).map_err(io::Error::other)?;

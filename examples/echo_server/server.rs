@@ -19,8 +19,8 @@ const LISTENER: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const FIRST_PEER: usize = 2;
 
-/// Length of the read buffer that all peers share.
-const READ_BYTES: usize = 64 << 10;
+/// Length of the read buffer that all peers share: a message of 64 KiB comes with its header in one read.
+const READ_BYTES: usize = (64 << 10) + 64;
 
 /// Enough for 16 MiB in fragments of 16 bytes.
 const MAX_FRAGMENTS: u32 = 1 << 20;
@@ -38,6 +38,8 @@ pub(crate) struct Server {
     accept_at: Option<Duration>,
     peers: HashMap<Token, Peer>,
     next_token: usize,
+    /// Who had the last turn.
+    last: Token,
     /// When to look at which peer again: at most one entry for each, which is its `timer`. A deadline that moves away,
     /// as that of a heartbeat does with every byte, leaves it as it is, and is found out about when its time has come.
     timers: BTreeSet<(Duration, Token)>,
@@ -89,6 +91,7 @@ impl Server {
             accept_at: None,
             peers: HashMap::new(),
             next_token: FIRST_PEER,
+            last: Token(FIRST_PEER),
             timers: BTreeSet::new(),
             origin: Instant::now(),
             ended: None,
@@ -125,7 +128,14 @@ impl Server {
                     SIGNALS if !self.signals.came() => {}
                     SIGNALS if self.ended.is_none() => self.go_away(),
                     SIGNALS => self.tokens().into_iter().for_each(|token| self.remove(token)),
-                    token => self.turn(token),
+                    token => {
+                        if event.is_read_closed()
+                            && let Some(peer) = self.peers.get_mut(&token)
+                        {
+                            peer.announce_end();
+                        }
+                        self.turn(token);
+                    }
                 }
             }
             self.expire();
@@ -168,8 +178,13 @@ impl Server {
         }
     }
 
-    /// Lets a peer move its bytes.
+    /// Lets a peer move its bytes. The last one keeps the memory of its inbox, which its next message may need.
     fn turn(&mut self, token: Token) {
+        if self.last != token
+            && let Some(peer) = self.peers.get_mut(&mem::replace(&mut self.last, token))
+        {
+            peer.release();
+        }
         let Some(peer) = self.peers.get_mut(&token) else {
             return;
         };

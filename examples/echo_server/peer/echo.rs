@@ -32,6 +32,7 @@ impl Peer {
             return Ok(0);
         };
         let [inbox, buffer] = input.spaces(connection);
+        let space = inbox.len() + buffer.len();
         let n = self
             .stream
             .read_vectored(&mut [IoSliceMut::new(inbox), IoSliceMut::new(buffer)])?;
@@ -40,6 +41,7 @@ impl Peer {
             tap.incoming(&inbox[..gathered]);
             tap.incoming(&buffer[..n - gathered]);
         }
+        self.drained = n < space;
         input.filled(n);
         Ok(n)
     }
