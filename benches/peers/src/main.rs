@@ -1,7 +1,7 @@
 //! ws-proto beside straight-line loops and other WebSocket crates, on the same bytes.
 //!
 //! ```text
-//! cargo run --release -- [--end-to-end] [--quick] [--only NAME] [--csv FILE] [--plots FOLDER] [--from FILE]
+//! cargo run --release -- [--end-to-end] [--quick] [--only NAME] [--alone] [--csv FILE] [--plots FOLDER] [--from FILE]
 //! ```
 
 mod aligned;
@@ -37,6 +37,7 @@ ws-proto beside straight-line loops and other WebSocket crates, on the same byte
   --end-to-end     echo servers over loopback instead, each in a process of its own
   --quick          less of it: done within a minute
   --only NAME      workloads, or servers, whose name contains this
+  --alone          ws-proto and the ideal loops without the others, which leave less of the caches to them
   --csv FILE       writes the figures to a file, too
   --plots FOLDER   draws a plot of each workload
   --from FILE      takes the figures from such a file instead of measuring
@@ -49,6 +50,7 @@ In brackets: allocations for each message.
 struct Options {
     end_to_end: bool,
     quick: bool,
+    alone: bool,
     only: Option<String>,
     csv: Option<PathBuf>,
     plots: Option<PathBuf>,
@@ -77,11 +79,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn measure(options: &Options) -> Vec<Row> {
     let began = Instant::now();
-    let effort = if options.quick {
+    let mut effort = if options.quick {
         Effort::QUICK
     } else {
         Effort::FULL
     };
+    effort.alone = options.alone;
     let wanted = |name: &str| {
         options
             .only
@@ -131,6 +134,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
         match arg {
             Arg::Long("end-to-end") => options.end_to_end = true,
             Arg::Long("quick") => options.quick = true,
+            Arg::Long("alone") => options.alone = true,
             Arg::Long("only") => options.only = Some(parser.value()?.string()?),
             Arg::Long("csv") => options.csv = Some(parser.value()?.into()),
             Arg::Long("plots") => options.plots = Some(parser.value()?.into()),

@@ -18,16 +18,20 @@ pub struct Effort {
     pub rounds: usize,
     /// What a contender does at least before it is another one's turn.
     pub slice: Duration,
+    /// Without the peers.
+    pub alone: bool,
 }
 
 impl Effort {
     pub const QUICK: Self = Self {
         rounds: 15,
         slice: Duration::from_micros(100),
+        alone: false,
     };
     pub const FULL: Self = Self {
         rounds: 101,
         slice: Duration::from_micros(300),
+        alone: false,
     };
 }
 
@@ -59,6 +63,9 @@ pub fn workload(
 ) -> Vec<Row> {
     let mut turns = Vec::new();
     for (name, enter) in peers::ALL {
+        if effort.alone && ![peers::US, peers::IDEAL].contains(&name) {
+            continue;
+        }
         match enter(&checked.job) {
             Ok(contender) => check(name, contender, &checked.job, tap),
             Err(reason) => {
