@@ -147,7 +147,7 @@ impl Connection {
                 ShortWay::MaskedCharacters
             };
         }
-        let start = cursor.start + short_header_len(MASKED);
+        let start = cursor.start + WholeMessage::short_header_len(MASKED);
         self.take(
             MessageKind::Text,
             payload.len(),
@@ -233,11 +233,6 @@ impl Connection {
     }
 }
 
-/// Bytes of a header with a length of 7 bits.
-const fn short_header_len(masked: bool) -> usize {
-    if masked { 6 } else { 2 }
-}
-
 /// The payload data of a short message that the cursor stands before, and its key. That it does is known, and not looked at again.
 #[inline(always)]
 fn short_payload<'a, const MASKED: bool>(
@@ -245,13 +240,13 @@ fn short_payload<'a, const MASKED: bool>(
     cursor: &Cursor,
 ) -> Option<(MaskingKey, &'a mut [u8])> {
     let rest = bytes.get_mut(cursor.start..)?;
-    let len = usize::from(rest.get(1)? & 0x7f);
+    let len = WholeMessage::short_len(*rest.get(1)?);
     let key = if MASKED {
         MaskingKey::new(*rest.first_chunk::<6>()?.last_chunk()?)
     } else {
         MaskingKey::default() // zero changes nothing
     };
-    let start = short_header_len(MASKED);
+    let start = WholeMessage::short_header_len(MASKED);
     Some((key, rest.get_mut(start..start + len)?))
 }
 

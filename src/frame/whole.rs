@@ -18,6 +18,11 @@ pub(crate) struct WholeMessage {
 }
 
 impl WholeMessage {
+    /// Bytes of a header with a length of 7 bits.
+    pub(crate) const fn short_header_len(masked: bool) -> usize {
+        if masked { 6 } else { 2 }
+    }
+
     /// Recognises one that is `masked` or not, as it has to be, with a length of 7 bits: the first octets tell. What is wrong
     /// with any other, if anything, is for the decoder to say.
     #[inline(always)]
@@ -40,12 +45,18 @@ impl WholeMessage {
             TEXT => true,
             _ => return None,
         };
-        let start = if masked { 6 } else { 2 };
+        let start = Self::short_header_len(masked);
         Some(Self {
             text,
             payload: start..start + len,
             key,
         })
+    }
+
+    /// The length in the second octet of a header, if that has 7 bits.
+    #[inline(always)]
+    pub(crate) fn short_len(second: u8) -> usize {
+        usize::from(second & !MASK)
     }
 
     /// [`recognise_short`](Self::recognise_short) for lengths of 16 bits.
