@@ -45,7 +45,7 @@ pub(crate) struct Peer {
     is_shut: bool,
     /// Whether the end of what the peer sends was announced. It is announced once, so it is read up to then.
     ends: bool,
-    /// Whether the last read of this turn took all that there was.
+    /// Whether the last read of this turn took all that there was: see `note_read`.
     drained: bool,
     phase: Phase,
     deadlines: Deadlines,
@@ -297,12 +297,18 @@ impl Peer {
             return self.read_messages(token, shared);
         }
         let n = self.stream.read(&mut shared.buffer)?;
-        self.drained = n < shared.buffer.len();
+        self.note_read(n, shared.buffer.len());
         if n > 0 {
             self.deadlines.received(shared.now);
             self.open(n, token, shared).map_err(io::Error::other)?;
         }
         Ok(n)
+    }
+
+    /// A read that leaves space has taken all that there was, and what comes then is announced anew: so says epoll(7). Elsewhere
+    /// mio wants to be read from until there is nothing.
+    fn note_read(&mut self, n: usize, space: usize) {
+        self.drained = cfg!(target_os = "linux") && n < space;
     }
 
     /// The opening handshake. Nothing can follow it in the same read: a client waits for the answer.

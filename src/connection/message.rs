@@ -93,17 +93,18 @@ impl Connection {
     /// Whether data that comes by way of a buffer so long is gathered as fast as if it was read straight to the inbox: where one
     /// pass unmasks and copies it out of the L1 cache. Not if all of its message stays there.
     pub(crate) fn copies_freely(&self, buffer_bytes: usize) -> bool {
-        let stays_in_cache = self.is_in_long_frame(buffer_bytes) && self.in_frame() <= CACHED_BYTES as u64;
+        let stays_in_cache =
+            self.is_in_long_frame(buffer_bytes) && self.first_frame_bytes() <= CACHED_BYTES as u64;
         buffer_bytes <= CACHED_BYTES && !self.masks() && !self.receives_text() && !stays_in_cache
     }
 
     /// Whether a message begins with a frame that is received now, and that with its header is longer than a buffer of so many bytes.
     pub(crate) fn is_in_long_frame(&self, buffer_bytes: usize) -> bool {
-        self.fragments == 1 && self.in_frame() >= buffer_bytes as u64
+        self.fragments == 1 && self.first_frame_bytes() >= buffer_bytes as u64
     }
 
     /// Payload bytes of the first frame of a message that is being received.
-    fn in_frame(&self) -> u64 {
+    fn first_frame_bytes(&self) -> u64 {
         self.received.saturating_add(self.decoder.remaining())
     }
 

@@ -41,8 +41,8 @@ impl Peer {
             tap.incoming(&inbox[..gathered]);
             tap.incoming(&buffer[..n - gathered]);
         }
-        self.drained = n < space;
         input.filled(n);
+        self.note_read(n, space);
         Ok(n)
     }
 
