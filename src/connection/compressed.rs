@@ -1,10 +1,10 @@
 //! Compressed messages, in and out (RFC 7692 §6, §7.2).
 
-use super::message::{Fault, Piece};
+use super::message::{Fault, Piece, lend_gathered};
 use super::options::Options;
 use super::way_out::WayOut;
 use super::{Connection, Limits};
-use crate::cursor::{Cursor, Found, Place};
+use crate::cursor::Cursor;
 use crate::error::{SendError, Violation};
 use crate::inbox::{Inbox, InflateLimits};
 use crate::outbox::{Compression, Frame, Outbox};
@@ -36,7 +36,7 @@ impl Connection {
         cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<Found, Fault> {
+    ) -> Result<(), Fault> {
         let Piece { range, key, last } = piece;
         let octets = &mut bytes[range.clone()];
         key.apply(octets);
@@ -76,13 +76,10 @@ impl Connection {
                 return Err((Violation::InvalidUtf8, range.end));
             }
         }
-        let lends = ends || (self.lends_pieces() && inbox.has_piece());
-        if !lends {
-            return Ok(Found::Nothing);
+        if ends || (self.lends_pieces() && inbox.has_piece()) {
+            lend_gathered(self.receives_text(), ends, cursor, inbox);
         }
-        cursor.goes_on = !ends;
-        inbox.lend_message();
-        Ok(Found::message(self.receives_text(), Place::INBOX))
+        Ok(())
     }
 
     /// `ends`: whether the message ends with the octets at hand. `whole`: whether it begins with them, too.

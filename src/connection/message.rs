@@ -37,7 +37,7 @@ impl Connection {
         fin: bool,
         cursor: &mut Cursor,
         inbox: &mut Inbox,
-    ) -> Result<Found, Fault> {
+    ) -> Result<(), Fault> {
         let Piece { range, key, last } = piece;
         let text = self.receives_text();
         let ends = last && fin;
@@ -46,12 +46,11 @@ impl Connection {
         if whole {
             let payload = &mut bytes[range.clone()];
             unmask_whole(text, key, payload).map_err(|at| (Violation::InvalidUtf8, range.start + at))?;
-            return Ok(Found::message(text, Place::buffer(range)));
+            cursor.found = Found::message(text, Place::buffer(range));
+            return Ok(());
         }
         if self.lends_pieces() && inbox.message_len() == 0 {
-            let found = lend_piece(text, ends, bytes, range, key, inbox)?;
-            cursor.goes_on = !ends && !matches!(found, Found::Nothing);
-            return Ok(found);
+            return lend_piece(text, ends, bytes, range, key, cursor, inbox);
         }
         // A character at most, if messages are lent in pieces.
         let declared = if self.lends_pieces() {
@@ -67,12 +66,10 @@ impl Connection {
         }
         // In pieces, the inbox keeps the beginning of a character: see `end_of_piece`.
         let piece_ends = self.lends_pieces() && inbox.may_end();
-        if !ends && !piece_ends {
-            return Ok(Found::Nothing);
+        if ends || piece_ends {
+            lend_gathered(text, ends, cursor, inbox);
         }
-        cursor.goes_on = !ends;
-        inbox.lend_message();
-        Ok(Found::message(text, Place::INBOX))
+        Ok(())
     }
 
     /// Counts payload data of a message, which may end with it.
@@ -109,11 +106,11 @@ impl Connection {
     }
 
     /// Payload data that was read straight to the inbox's memory.
-    pub(super) fn gathered_data(&mut self, cursor: &mut Cursor, inbox: &mut Inbox) -> Result<Found, Fault> {
+    pub(super) fn gathered_data(&mut self, cursor: &mut Cursor, inbox: &mut Inbox) -> Result<(), Fault> {
         // Fewer are gatherable, or none, only for those who mix connections up.
         let n = self.gatherable().min(mem::take(&mut cursor.gathered) as u64);
         let (FrameKind::Data { fin }, 1..) = (self.frame, n) else {
-            return Ok(Found::Nothing);
+            return Ok(());
         };
         let (key, last) = self.decoder.split_payload(n);
         let ends = last && fin;
@@ -122,11 +119,10 @@ impl Connection {
         if taken.is_err() || ends && !inbox.may_end() {
             return Err((Violation::InvalidUtf8, cursor.start));
         }
-        if !ends {
-            return Ok(Found::Nothing);
+        if ends {
+            lend_gathered(self.receives_text(), ends, cursor, inbox);
         }
-        inbox.lend_message();
-        Ok(Found::message(self.receives_text(), Place::INBOX))
+        Ok(())
     }
 
     /// Where the bytes end that are looked at next, if messages are lent in pieces. If a character of a text was cut by the
@@ -154,8 +150,9 @@ fn lend_piece(
     bytes: &mut [u8],
     mut range: Range<usize>,
     key: MaskingKey,
+    cursor: &mut Cursor,
     inbox: &mut Inbox,
-) -> Result<Found, Fault> {
+) -> Result<(), Fault> {
     let payload = &mut bytes[range.clone()];
     if text {
         let cut = inbox
@@ -168,10 +165,18 @@ fn lend_piece(
     } else {
         key.apply(payload);
     }
-    if range.is_empty() && !ends {
-        return Ok(Found::Nothing);
+    if ends || !range.is_empty() {
+        cursor.goes_on = !ends;
+        cursor.found = Found::message(text, Place::buffer(range));
     }
-    Ok(Found::message(text, Place::buffer(range)))
+    Ok(())
+}
+
+/// Lends what was gathered of a message, which may end with it.
+pub(super) fn lend_gathered(text: bool, ends: bool, cursor: &mut Cursor, inbox: &mut Inbox) {
+    inbox.lend_message();
+    cursor.goes_on = !ends;
+    cursor.found = Found::message(text, Place::INBOX);
 }
 
 /// Unmasks a message that lies whole in the bytes given, where it is. If it is to be text and is not: how many of its

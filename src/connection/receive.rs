@@ -9,7 +9,7 @@ use crate::close::{Close, CloseCode};
 use crate::cpu::Cpu;
 use crate::cursor::{Cursor, Found, Place};
 use crate::error::Violation;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv};
+use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv, Step};
 use crate::inbox::Inbox;
 use crate::input::Input;
 use crate::outbox::{Frame, Outbox};
@@ -136,7 +136,7 @@ impl Connection {
                 break;
             }
             if cursor.gathered > 0 {
-                cursor.found = self.gathered_data(cursor, inbox)?;
+                self.gathered_data(cursor, inbox)?;
                 continue;
             }
             let start = cursor.start;
@@ -153,26 +153,32 @@ impl Connection {
                 cursor.start = start + n as usize;
                 let range = start..cursor.start;
                 let piece = Piece { range, key, last };
-                cursor.found = match self.frame {
+                match self.frame {
                     #[cfg(feature = "deflate")]
                     FrameKind::Data { fin } if self.is_compressed() => {
                         self.compressed_data(bytes, piece, fin, cursor, inbox, outbox)?
                     }
                     FrameKind::Data { fin } => self.data(bytes, piece, fin, cursor, inbox)?,
-                    control => self.control(control, bytes, piece, inbox, outbox)?,
-                };
+                    control => self.control(control, bytes, piece, cursor, inbox, outbox)?,
+                }
                 continue;
             }
-            let step = self
-                .decoder
-                .split_within(&bytes[start..cursor.stop], self.room())
-                .map_err(|(violation, at)| (violation, start + at))?;
-            cursor.start = start + step.consumed;
-            let Part::Header(header) = step.part else {
-                break;
-            };
-            self.receive_header(&header, inbox)
-                .map_err(|violation| (violation, cursor.start))?;
+            // Looked at where it was returned: words of a copy would wait for octets that were just written.
+            match &self.decoder.split_within(&bytes[start..cursor.stop], self.room()) {
+                Ok(Step {
+                    consumed,
+                    part: Part::Header(header),
+                }) => {
+                    cursor.start = start + consumed;
+                    self.receive_header(header, inbox)
+                        .map_err(|violation| (violation, cursor.start))?;
+                }
+                Ok(step) => {
+                    cursor.start = start + step.consumed;
+                    break;
+                }
+                Err((violation, at)) => return Err((*violation, start + at)),
+            }
         }
         Ok(())
     }
@@ -291,24 +297,25 @@ impl Connection {
         kind: FrameKind,
         bytes: &mut [u8],
         piece: Piece,
+        cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<Found, Fault> {
+    ) -> Result<(), Fault> {
         let Piece { range, key, last } = piece;
         if !last || inbox.has_control() {
             inbox.extend_control(&bytes[range.clone()], key);
             if !last {
-                return Ok(Found::Nothing);
+                return Ok(());
             }
             inbox.lend_control();
             return self
-                .control_frame(kind, None, Place::INBOX, inbox, outbox)
+                .control_frame(kind, None, Place::INBOX, cursor, inbox, outbox)
                 .map_err(|violation| (violation, range.end));
         }
         let (place, end) = (Place::buffer(range.clone()), range.end);
         let payload = &mut bytes[range];
         key.apply(payload);
-        self.control_frame(kind, Some(payload), place, inbox, outbox)
+        self.control_frame(kind, Some(payload), place, cursor, inbox, outbox)
             .map_err(|violation| (violation, end))
     }
 
@@ -318,15 +325,16 @@ impl Connection {
         kind: FrameKind,
         payload: Option<&[u8]>,
         place: Place,
+        cursor: &mut Cursor,
         inbox: &mut Inbox,
         outbox: &mut Outbox,
-    ) -> Result<Found, Violation> {
+    ) -> Result<(), Violation> {
         let mut gathered = [0; MAX_CONTROL_BYTES];
         let payload = match payload {
             Some(payload) => payload,
             None => inbox.copy_control(&mut gathered),
         };
-        match kind {
+        cursor.found = match kind {
             FrameKind::Ping => {
                 // RFC 6455 §5.5.2: a Ping is answered unless a Close frame has been received.
                 // Not inside a frame that is being sent: after it.
@@ -336,16 +344,17 @@ impl Connection {
                 {
                     self.give_up(outbox);
                 }
-                Ok(Found::Ping(place))
+                Found::Ping(place)
             }
             FrameKind::Close => {
                 let close = Close::parse(payload)?;
                 inbox.keep_reason(close.map_or("", |close| close.reason));
                 self.receive_close(close, outbox);
-                Ok(Found::Close(close.map(|close| close.code)))
+                Found::Close(close.map(|close| close.code))
             }
-            _ => Ok(Found::Pong(place)),
-        }
+            _ => Found::Pong(place),
+        };
+        Ok(())
     }
 
     /// The peer's Close frame, valid: the second of the closing handshake, or the first, to be answered.

@@ -3,7 +3,7 @@
 use super::error::RequestError;
 use super::fields::{Field, Fields};
 use super::key::{AcceptValue, Key};
-use super::known::{self, EXTENSIONS, Known, Lines, Occurs, PROTOCOL, Target};
+use super::known::{self, BROWSERS_OFFER, EXTENSIONS, Known, Lines, Occurs, PROTOCOL, Target};
 use super::url::Authority;
 use crate::deflate;
 use crate::extension::{self, Extension};
@@ -175,8 +175,10 @@ impl<'a> RequestHead<'a> {
         if !matches!(known.subprotocols, Occurs::Never) {
             known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
         }
-        extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
-            .map_err(RequestError::Extensions)?;
+        if !matches!(known.extensions, Occurs::Once(BROWSERS_OFFER)) {
+            extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
+                .map_err(RequestError::Extensions)?;
+        }
         if known.expects_other {
             return Err(RequestError::Expectation);
         }
