@@ -174,17 +174,17 @@ impl Connection {
         let place = cursor.start + payload.start..cursor.start + payload.end;
         let payload = rest.get_mut(payload)?;
         let key = key.unwrap_or_default(); // zero changes nothing
-        let kind = if !text {
+        if !text {
+            // First, so that nothing has to be kept across the call.
+            self.take(MessageKind::Binary, payload.len(), place, cursor);
             if masked {
                 key.apply_long(payload);
             }
-            MessageKind::Binary
         } else if kernel::unmask(key, payload) {
-            MessageKind::Text
+            self.take(MessageKind::Text, payload.len(), place, cursor);
         } else {
             return None;
-        };
-        self.take(kind, payload.len(), place, cursor);
+        }
         Some(())
     }
 

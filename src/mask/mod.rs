@@ -76,12 +76,12 @@ impl MaskingKey {
         pass::<true>(self, payload)
     }
 
-    /// Masks or unmasks 64 octets or more in place.
+    /// Masks or unmasks 64 octets or more in place, with what is [known](Cpu::known) of the processor.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn apply_long(self, payload: &mut [u8]) {
         debug_assert!(payload.len() >= BLOCK_BYTES);
-        long::<false>(self, payload);
+        long_on::<false>(Cpu::known(), self, payload);
     }
 
     /// Masks or unmasks less than 128 octets in place.
