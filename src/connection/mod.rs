@@ -17,6 +17,7 @@
 #[cfg(feature = "deflate")]
 mod compressed;
 mod config;
+mod control;
 mod handover;
 mod message;
 mod options;

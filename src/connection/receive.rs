@@ -3,16 +3,15 @@
 use super::message::{Fault, Piece};
 use super::options::Options;
 use super::whole::Short;
-use super::{Connection, FrameKind, Limits, MessageKind, Phase, Side};
+use super::{Connection, FrameKind, Limits, MessageKind, Phase};
 use crate::buffer::{Buffer, InboxSlot};
-use crate::close::{Close, CloseCode};
 use crate::cpu::Cpu;
-use crate::cursor::{Cursor, Found, Place};
+use crate::cursor::{Cursor, Found};
 use crate::error::Violation;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Part, Room, Rsv, Step};
+use crate::frame::{Header, Opcode, Part, Room, Rsv, Step};
 use crate::inbox::Inbox;
 use crate::input::Input;
-use crate::outbox::{Frame, Outbox};
+use crate::outbox::Outbox;
 
 impl Connection {
     /// Looks for the next event: `true` if there is one, to be had by [`Input::event`]; `false` if all input is used
@@ -139,48 +138,72 @@ impl Connection {
                 self.gathered_data(cursor, inbox)?;
                 continue;
             }
-            let start = cursor.start;
             if self.is_used_up(cursor) {
                 break;
             }
-            if self.decoder.is_in_payload() {
-                let end = self.end_of_piece(cursor, inbox);
-                let n = self.decoder.remaining().min((end - start) as u64);
-                if n == 0 && self.decoder.remaining() > 0 {
-                    break; // only for those who mix connections up
-                }
-                let (key, last) = self.decoder.split_payload(n);
-                cursor.start = start + n as usize;
-                let range = start..cursor.start;
-                let piece = Piece { range, key, last };
-                match self.frame {
-                    #[cfg(feature = "deflate")]
-                    FrameKind::Data { fin } if self.is_compressed() => {
-                        self.compressed_data(bytes, piece, fin, cursor, inbox, outbox)?
-                    }
-                    FrameKind::Data { fin } => self.data(bytes, piece, fin, cursor, inbox)?,
-                    control => self.control(control, bytes, piece, cursor, inbox, outbox)?,
-                }
-                continue;
-            }
-            // Looked at where it was returned: words of a copy would wait for octets that were just written.
-            match &self.decoder.split_within(&bytes[start..cursor.stop], self.room()) {
-                Ok(Step {
-                    consumed,
-                    part: Part::Header(header),
-                }) => {
-                    cursor.start = start + consumed;
-                    self.receive_header(header, inbox)
-                        .map_err(|violation| (violation, cursor.start))?;
-                }
-                Ok(step) => {
-                    cursor.start = start + step.consumed;
-                    break;
-                }
-                Err((violation, at)) => return Err((*violation, start + at)),
+            let goes_on = if self.decoder.is_in_payload() {
+                self.find_payload(bytes, cursor, inbox, outbox)?
+            } else {
+                self.find_header(bytes, cursor, inbox)?
+            };
+            if !goes_on {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// Takes the payload data behind the cursor; whether there was any.
+    #[inline(always)]
+    fn find_payload(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> Result<bool, Fault> {
+        let start = cursor.start;
+        let end = self.end_of_piece(cursor, inbox);
+        let n = self.decoder.remaining().min((end - start) as u64);
+        if n == 0 && self.decoder.remaining() > 0 {
+            return Ok(false); // only for those who mix connections up
+        }
+        let (key, last) = self.decoder.split_payload(n);
+        cursor.start = start + n as usize;
+        let range = start..cursor.start;
+        let piece = Piece { range, key, last };
+        match self.frame {
+            #[cfg(feature = "deflate")]
+            FrameKind::Data { fin } if self.is_compressed() => {
+                self.compressed_data(bytes, piece, fin, cursor, inbox, outbox)?
+            }
+            FrameKind::Data { fin } => self.data(bytes, piece, fin, cursor, inbox)?,
+            control => self.control(control, bytes, piece, cursor, inbox, outbox)?,
+        }
+        Ok(true)
+    }
+
+    /// Takes the header behind the cursor; whether all of it was there.
+    #[inline(always)]
+    fn find_header(&mut self, bytes: &[u8], cursor: &mut Cursor, inbox: &mut Inbox) -> Result<bool, Fault> {
+        let start = cursor.start;
+        // Looked at where it was returned: words of a copy would wait for octets that were just written.
+        match &self.decoder.split_within(&bytes[start..cursor.stop], self.room()) {
+            Ok(Step {
+                consumed,
+                part: Part::Header(header),
+            }) => {
+                cursor.start = start + consumed;
+                self.receive_header(header, inbox)
+                    .map_err(|violation| (violation, cursor.start))?;
+                Ok(true)
+            }
+            Ok(step) => {
+                cursor.start = start + step.consumed;
+                Ok(false)
+            }
+            Err((violation, at)) => Err((*violation, start + at)),
+        }
     }
 
     /// Whether there are no bytes to look at, and nothing is due without any.
@@ -289,137 +312,5 @@ impl Connection {
             Ok(Some(window)) => self.control_window = window,
             _ => (self.control_window, self.control_frames) = (0, 0),
         }
-    }
-
-    /// Payload data of a control frame, which may lie between the fragments of a message.
-    fn control(
-        &mut self,
-        kind: FrameKind,
-        bytes: &mut [u8],
-        piece: Piece,
-        cursor: &mut Cursor,
-        inbox: &mut Inbox,
-        outbox: &mut Outbox,
-    ) -> Result<(), Fault> {
-        let Piece { range, key, last } = piece;
-        if !last || inbox.has_control() {
-            inbox.extend_control(&bytes[range.clone()], key);
-            if !last {
-                return Ok(());
-            }
-            inbox.lend_control();
-            return self
-                .control_frame(kind, None, Place::INBOX, cursor, inbox, outbox)
-                .map_err(|violation| (violation, range.end));
-        }
-        let (place, end) = (Place::buffer(range.clone()), range.end);
-        let payload = &mut bytes[range];
-        key.apply(payload);
-        self.control_frame(kind, Some(payload), place, cursor, inbox, outbox)
-            .map_err(|violation| (violation, end))
-    }
-
-    /// A whole control frame; its payload data is in the inbox if it is not given.
-    fn control_frame(
-        &mut self,
-        kind: FrameKind,
-        payload: Option<&[u8]>,
-        place: Place,
-        cursor: &mut Cursor,
-        inbox: &mut Inbox,
-        outbox: &mut Outbox,
-    ) -> Result<(), Violation> {
-        let mut gathered = [0; MAX_CONTROL_BYTES];
-        let payload = match payload {
-            Some(payload) => payload,
-            None => inbox.copy_control(&mut gathered),
-        };
-        cursor.found = match kind {
-            FrameKind::Ping => {
-                // RFC 6455 §5.5.2: a Ping is answered unless a Close frame has been received.
-                // Not inside a frame that is being sent: after it.
-                let held = self.frame_left > 0;
-                if self.options.has(Options::AUTOMATIC_PONG)
-                    && outbox.push_pong(payload, self.masks(), held).is_err()
-                {
-                    self.give_up(outbox);
-                }
-                Found::Ping(place)
-            }
-            FrameKind::Close => {
-                let close = Close::parse(payload)?;
-                inbox.keep_reason(close.map_or("", |close| close.reason));
-                self.receive_close(close, outbox);
-                Found::Close(close.map(|close| close.code))
-            }
-            _ => Found::Pong(place),
-        };
-        Ok(())
-    }
-
-    /// The peer's Close frame, valid: the second of the closing handshake, or the first, to be answered.
-    fn receive_close(&mut self, close: Option<Close<'_>>, outbox: &mut Outbox) {
-        outbox.forget_next_pong();
-        outbox.end_receiving();
-        self.code = close.map_or(CloseCode::NO_STATUS, |close| close.code);
-        self.closed_first.get_or_insert(Side::Remote);
-        if self.phase == Phase::Local {
-            self.enter(Phase::Done);
-            return;
-        }
-        self.enter(Phase::Remote);
-        // A frame that is being sent comes to its end first.
-        if self.options.has(Options::AUTOMATIC_CLOSE) && self.frame_left == 0 {
-            self.answer_close(outbox);
-        }
-    }
-
-    /// Answers the peer's Close frame. RFC 6455 §5.5.1: the answer "typically echos the status code it received"; no reason.
-    pub(super) fn answer_close(&mut self, outbox: &mut Outbox) {
-        let code = self.code.get().to_be_bytes();
-        let payload = if self.code == CloseCode::NO_STATUS {
-            &[]
-        } else {
-            &code[..]
-        };
-        self.push_close(payload, Phase::Done, outbox);
-    }
-
-    /// Fails the connection (RFC 6455 §7.1.7), with a Close frame if none is out, and if one can be sent: inside of a
-    /// frame it cannot.
-    fn fail(&mut self, violation: Violation, outbox: &mut Outbox) {
-        outbox.forget_next_pong();
-        outbox.end_receiving();
-        self.closed_first.get_or_insert(Side::Local);
-        if self.phase == Phase::Open && self.frame_left == 0 {
-            self.push_close(&violation.close_code().get().to_be_bytes(), Phase::Failed, outbox);
-        }
-        self.give_up(outbox);
-    }
-
-    /// Queues a Close frame that is owed and goes on to `phase`.
-    fn push_close(&mut self, payload: &[u8], phase: Phase, outbox: &mut Outbox) {
-        let frame = Frame {
-            fin: true,
-            rsv: Rsv::NONE,
-            opcode: Opcode::CLOSE,
-            payload,
-            masked: self.masks(),
-        };
-        match outbox.push_close(frame) {
-            Ok(()) => {
-                outbox.end_sending();
-                self.enter(phase);
-            }
-            Err(_) => self.give_up(outbox),
-        }
-    }
-
-    /// Sends nothing more and looks at nothing more: failed, or a reply is owed that the outbox cannot mask.
-    fn give_up(&mut self, outbox: &mut Outbox) {
-        outbox.forget_contexts();
-        self.closed_first.get_or_insert(Side::Local);
-        self.frame_left = 0;
-        self.enter(Phase::Failed);
     }
 }

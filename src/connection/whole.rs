@@ -28,7 +28,7 @@ pub(super) enum ShortWay {
 pub(super) enum Short {
     /// A message of at most 125 bytes. It was taken, and the cursor stands behind it.
     Taken,
-    /// A text of at most 125 bytes, to be [judged](Connection::receive_text). Nothing has changed.
+    /// A text of at most 125 bytes, or the beginning of one, to be [judged](Connection::receive_text). Nothing has changed.
     Text,
     /// Anything else. Nothing has changed.
     Other,
@@ -51,11 +51,14 @@ impl Connection {
     fn take_short_of(&mut self, masked: bool, bytes: &mut [u8], cursor: &mut Cursor) -> Option<Short> {
         let rest = bytes.get_mut(cursor.start..cursor.stop)?;
         let WholeMessage { text, payload, key } = WholeMessage::recognise_short(masked, rest)?;
+        if text && (!masked || self.short_way == ShortWay::MaskedCharacters) {
+            return Some(Short::Text);
+        }
         let place = cursor.start + payload.start..cursor.start + payload.end;
         let payload = rest.get_mut(payload)?;
         let key = key.unwrap_or_default(); // zero changes nothing
         let kind = if text {
-            if self.short_way != ShortWay::Masked || !key.apply_short_if_ascii(payload) {
+            if !key.apply_short_if_ascii(payload) {
                 return Some(Short::Text);
             }
             MessageKind::Text
@@ -233,13 +236,14 @@ impl Connection {
     }
 }
 
-/// The payload data of a short message that the cursor stands before, and its key. That it does is known, and not looked at again.
+/// The payload data of a short message that the cursor stands before, if all of it is there, and its key. That the header is one of
+/// those is known, and not looked at again.
 #[inline(always)]
 fn short_payload<'a, const MASKED: bool>(
     bytes: &'a mut [u8],
     cursor: &Cursor,
 ) -> Option<(MaskingKey, &'a mut [u8])> {
-    let rest = bytes.get_mut(cursor.start..)?;
+    let rest = bytes.get_mut(cursor.start..cursor.stop)?;
     let len = WholeMessage::short_len(*rest.get(1)?);
     let key = if MASKED {
         MaskingKey::new(*rest.first_chunk::<6>()?.last_chunk()?)
