@@ -172,24 +172,21 @@ mod tests {
         let valid = core::str::from_utf8(text).is_ok();
         let mut buffer = alloc::vec![0; text.len() + 128];
         let start = buffer.as_ptr().align_offset(64) + place;
-        let mut assert = |name: &str, run: &dyn Fn(&mut [u8]) -> bool, key: MaskingKey| {
-            buffer[start..][..text.len()].copy_from_slice(text);
-            key.apply(&mut buffer[start..][..text.len()]);
-            assert_eq!(
-                run(&mut buffer[start..][..text.len()]),
-                valid,
-                "{name} {text:02x?}"
-            );
-            assert_eq!(&buffer[start..][..text.len()], text, "{name}");
+        let mut assert = |cpu: Option<Cpu>, run: &dyn Fn(&mut [u8]) -> bool, key: MaskingKey| {
+            let buffer = &mut buffer[start..][..text.len()];
+            buffer.copy_from_slice(text);
+            key.apply(buffer);
+            assert_eq!(run(buffer), valid, "{cpu:?} {key:?} {text:02x?}");
+            assert_eq!(buffer, text, "{cpu:?} {key:?}");
         };
         let none = MaskingKey::default();
-        assert("portable, plain", &|text| portable::run(none, &*text), none);
-        assert("portable, masked", &|text| portable::run(key, text), key);
+        // The portable one, wherever another one takes its place.
+        assert(None, &|text| portable::run(none, &*text), none);
+        assert(None, &|text| portable::run(key, text), key);
         for &level in Level::ALL {
             let cpu = Cpu::this().at_most(level);
-            let name = alloc::format!("{cpu:?}");
-            assert(&name, &|text| run(cpu, none, &*text), none);
-            assert(&name, &|text| run(cpu, key, text), key);
+            assert(Some(cpu), &|text| run(cpu, none, &*text), none);
+            assert(Some(cpu), &|text| run(cpu, key, text), key);
         }
         #[cfg(feature = "alloc")]
         if text.len() < 128 {
@@ -290,9 +287,9 @@ mod tests {
 
         #[test]
         fn rfc3629_every_backend_on_texts_at_every_place_of_a_cache_line(
-            place in 0usize..64, text in "[a-zé€😀]{1100,1400}", spoilt in prop::option::of((0usize..2000, any::<u8>())),
+            place in 0usize..64, text in "[a-zé€😀]{110,140}", spoilt in prop::option::of((0usize..2000, any::<u8>())),
         ) {
-            let mut text = text.into_bytes();
+            let mut text = text.repeat(10).into_bytes(); // drawing all of it took most of the time
             if let Some((place, octet)) = spoilt {
                 text[place / 2] = octet; // near the front, where vectors are aligned
             }
