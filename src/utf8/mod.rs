@@ -184,7 +184,8 @@ fn end_of_piece(key: MaskingKey, text: &[u8]) -> usize {
     let end = text.len().min(PIECE_BYTES);
     let cut = (1..=end.min(3)).find(|behind| {
         let at = end - behind;
-        character_len(text[at] ^ key.octets()[at % 4]) > *behind
+        let [octet, ..] = key.advanced(at as u64).octets();
+        character_len(text[at] ^ octet) > *behind
     });
     end - cut.unwrap_or(0)
 }
