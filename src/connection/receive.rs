@@ -45,6 +45,7 @@ impl Connection {
 
     /// [`receive`](Self::receive) for what is not taken in passing. A function of its own that takes the input apart again: what is
     /// handed over for it stands in the way of messages that are.
+    #[cold]
     #[inline(never)]
     fn receive_from<B: Buffer, I: InboxSlot>(
         &mut self,

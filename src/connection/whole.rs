@@ -16,11 +16,11 @@ use crate::utf8::kernel;
 /// The short way for messages that lie whole in the bytes given: whether it is open, and for what frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShortWay {
-    Closed,
-    Unmasked,
     Masked,
     /// The last short text was more than ASCII, as the next one will be, unless something else comes between them.
     MaskedCharacters,
+    Unmasked,
+    Closed,
 }
 
 /// What the cursor stood before.
