@@ -133,6 +133,7 @@ impl Connection {
     }
 
     /// A message with a length of 16 bits. A function of its own, lest shorter ones have the registers saved that it needs.
+    #[cold]
     #[inline(never)]
     fn send_16_bits<const MASKED: bool>(
         &mut self,
