@@ -77,6 +77,7 @@ impl Connection {
     }
 
     /// Goes on where the short way does not lead.
+    #[cold]
     #[inline(never)]
     fn advance_on(
         &mut self,
