@@ -238,6 +238,7 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn rarer_event(&self) -> Event<'_> {
         match self.cursor.found {

@@ -304,12 +304,14 @@ impl Inbox {
     }
 
     /// The message lent, or the piece of it.
+    #[cold]
     #[inline(never)]
     pub(crate) fn message(&self) -> &[u8] {
         &self.bytes[..self.message_len().saturating_sub(self.cut_len())]
     }
 
     /// The text lent, valid UTF-8 by construction; empty if what is lent is none.
+    #[cold]
     #[inline(never)]
     pub(crate) fn text(&self) -> &[u8] {
         match self.content {
