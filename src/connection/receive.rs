@@ -79,7 +79,7 @@ impl Connection {
     /// Goes on where the short way does not lead.
     #[cold]
     #[inline(never)]
-    fn advance_on(
+    pub(super) fn advance_on(
         &mut self,
         bytes: &mut [u8],
         cursor: &mut Cursor,

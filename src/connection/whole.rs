@@ -116,7 +116,7 @@ impl Connection {
     ) -> bool {
         let unmask = |key, text: &mut [u8]| kernel::avx512::unmask_short::<MASKED>(key, text);
         self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
-            || self.advance(bytes, cursor, inbox, outbox)
+            || self.advance_on(bytes, cursor, inbox, outbox)
     }
 
     #[inline(never)]
@@ -130,7 +130,7 @@ impl Connection {
     ) -> bool {
         let unmask = |key, text: &mut [u8]| kernel::unmask_short::<MASKED>(cpu, key, text);
         self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
-            || self.advance(bytes, cursor, inbox, outbox)
+            || self.advance_on(bytes, cursor, inbox, outbox)
     }
 
     /// Takes the short text that the cursor stands before, if it is valid: `unmask` tells, and whether it is ASCII.
