@@ -87,6 +87,13 @@ impl Server {
         {
             return Ok(self.received(bytes, consumed, Some(head)));
         }
+        self.scan(bytes)
+    }
+
+    /// [`receive`](Self::receive) by the scanner.
+    #[cold]
+    #[inline(never)]
+    fn scan<'r>(&'r mut self, bytes: &'r [u8]) -> Result<Received<'r>, RequestError> {
         let Some(consumed) = self.reader.read(bytes)? else {
             return Ok(Received {
                 consumed: bytes.len(),
