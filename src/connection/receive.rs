@@ -45,6 +45,7 @@ impl Connection {
 
     /// [`receive`](Self::receive) for what is not taken in passing. A function of its own that takes the input apart again: what is
     /// handed over for it stands in the way of messages that are.
+    // Not that it is rare: its callers have short messages go straight on, and jump to what leads here.
     #[cold]
     #[inline(never)]
     fn receive_from<B: Buffer, I: InboxSlot>(
