@@ -49,10 +49,13 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> Result<(), Violation> {
-        let mut gathered = [0; MAX_CONTROL_BYTES];
+        let mut gathered;
         let payload = match payload {
             Some(payload) => payload,
-            None => inbox.copy_control(&mut gathered),
+            None => {
+                gathered = [0; MAX_CONTROL_BYTES];
+                inbox.copy_control(&mut gathered)
+            }
         };
         cursor.found = match kind {
             FrameKind::Ping => {
