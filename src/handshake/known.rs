@@ -10,8 +10,8 @@ pub const MAX_SUBPROTOCOLS: usize = 64;
 
 pub(super) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 pub(super) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
-/// The list of extensions of most browsers, which is known to be right.
-pub(super) const BROWSERS_OFFER: &[u8] = b"permessage-deflate; client_max_window_bits";
+/// The list of extensions as Chromium sends it, which is known to be right.
+pub(super) const COMMON_OFFER: &[u8] = b"permessage-deflate; client_max_window_bits";
 
 /// What a head says in the fields that a handshake depends on, line by line and not judged:
 /// a request for plain HTTP may say what it likes.

@@ -3,7 +3,7 @@
 use super::error::RequestError;
 use super::fields::{Field, Fields};
 use super::key::{AcceptValue, Key};
-use super::known::{self, BROWSERS_OFFER, EXTENSIONS, Known, Lines, Occurs, PROTOCOL, Target};
+use super::known::{self, COMMON_OFFER, EXTENSIONS, Known, Lines, Occurs, PROTOCOL, Target};
 use super::url::Authority;
 use crate::deflate;
 use crate::extension::{self, Extension};
@@ -175,7 +175,7 @@ impl<'a> RequestHead<'a> {
         if !matches!(known.subprotocols, Occurs::Never) {
             known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
         }
-        if !matches!(known.extensions, Occurs::Once(BROWSERS_OFFER)) {
+        if !matches!(known.extensions, Occurs::Once(COMMON_OFFER)) {
             extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
                 .map_err(RequestError::Extensions)?;
         }

@@ -143,8 +143,7 @@ fn unmask_on(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> bool {
 }
 
 /// Unmasks a text of less than 128 octets, if it is masked, and if it is valid; whether it is ASCII then. Otherwise it stays as it
-/// is. For levels without a way of their own. What is masked was tried for
-/// ASCII by the caller, or is not likely to be.
+/// is. For levels without a way of their own. What is masked was tried for ASCII by the caller, or is not likely to be.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn unmask_short<const MASKED: bool>(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> Option<bool> {
