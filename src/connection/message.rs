@@ -7,11 +7,8 @@ use super::{Connection, FrameKind};
 use crate::cursor::{Cursor, Found, Place};
 use crate::error::Violation;
 use crate::inbox::Inbox;
-use crate::mask::MaskingKey;
+use crate::mask::{CACHED_BYTES, MaskingKey};
 use crate::utf8::Validator;
-
-/// Length in bytes of a buffer that stays in the L1 cache.
-const CACHED_BYTES: usize = 16 << 10;
 
 /// What stands in the way of going on: a violation, at this offset in the bytes given.
 pub(super) type Fault = (Violation, usize);

@@ -117,6 +117,9 @@ pub(crate) const LONG_BYTES: usize = 128;
 /// Length in bytes from which it pays to align the blocks: those that straddle cache lines cost twice.
 const ALIGNED_BYTES: usize = 512;
 
+/// Length in bytes of what stays in the L1 cache from its reading on.
+pub(crate) const CACHED_BYTES: usize = 16 << 10;
+
 /// The most significant bit of each octet: set in none of ASCII.
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
@@ -276,10 +279,21 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
 }
 
-/// [`blocks`] with the widest vectors that this processor has.
+/// [`blocks`] with the widest vectors that this processor has. The last ones first, if so many were just read that the L1 cache still
+/// holds the end alone.
 #[inline]
 fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    long_on::<ASCII>(Cpu::this(), key, payload)
+    let cpu = Cpu::this();
+    let mut start = payload.len();
+    if start <= CACHED_BYTES {
+        return long_on::<ASCII>(cpu, key, payload);
+    }
+    let mut all = true;
+    for run in payload.rchunks_mut(CACHED_BYTES) {
+        start -= run.len();
+        all &= long_on::<ASCII>(cpu, key.advanced(start as u64), run);
+    }
+    all
 }
 
 on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &mut [u8]) -> bool);
@@ -406,6 +420,21 @@ mod tests {
             let mut copy = alloc::vec![0; len];
             MaskingKey::new(key).copy(&payload, &mut copy);
             prop_assert_eq!(copy, naive(key, &payload));
+        }
+
+        #[test]
+        fn s5_3_what_is_longer_than_the_cache(key: [u8; 4], behind in 0..if cfg!(miri) { 9 } else { 2 * CACHED_BYTES }, high: prop::sample::Index) {
+            let mut plain: Vec<u8> = (0..CACHED_BYTES + behind).map(|i| (i % 127) as u8).collect();
+            for ascii in [true, false] {
+                if !ascii {
+                    plain[high.index(CACHED_BYTES + behind)] = 0x80;
+                }
+                let mut bytes = naive(key, &plain);
+                prop_assert_eq!(pass::<true>(MaskingKey::new(key), &mut bytes), ascii);
+                prop_assert!(bytes == plain);
+                MaskingKey::new(key).apply(&mut bytes);
+                prop_assert!(bytes == naive(key, &plain));
+            }
         }
     }
 }
