@@ -126,7 +126,7 @@ pub(crate) const PATHS: &[Path] = &[
             start(&[], &fields).is_some()
         })
     }),
-    path("client: subprotocols of ours", 200, |n| {
+    path("client: subprotocols of ours", 2000, |n| {
         let names = values(n, 40);
         Box::new(move || {
             let names: Vec<_> = names.iter().map(String::as_str).collect();

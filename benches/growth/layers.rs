@@ -10,7 +10,7 @@ use super::workload::{Content, KEY, frame};
 use super::{Job, Path, path};
 
 pub(crate) const PATHS: &[Path] = &[
-    path("mask: bytes", 128 << 10, |n| {
+    path("mask: bytes", 512 << 10, |n| {
         let mut bytes = Content::Binary.payload(n);
         Box::new(move || {
             KEY.apply(black_box(&mut bytes));

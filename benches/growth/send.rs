@@ -20,7 +20,7 @@ pub(crate) const PATHS: &[Path] = &[
     path("send: bytes of a message, unmasked", 64 << 10, |n| {
         message(Role::Server, n)
     }),
-    path("send: bytes of a message, masked in place", 160 << 10, |n| {
+    path("send: bytes of a message, masked in place", 320 << 10, |n| {
         let mut payload = Content::Binary.payload(n);
         sends(Role::Client, move |connection, outbox| {
             connection
