@@ -5,11 +5,14 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::hint::black_box;
 use std::io::{self, IoSlice, Read, Write};
+use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
+use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::ReadBuf;
+use wtx::collections::MaybeUninitSlice;
 
 /// What was written, for a check.
 pub type Tap = Arc<Mutex<Vec<u8>>>;
@@ -231,14 +234,28 @@ impl futures_util::io::AsyncWrite for Wire {
     }
 }
 
-impl wtx::stream::StreamReader for Wire {
-    #[inline]
-    async fn read(&mut self, space: &mut [u8]) -> wtx::Result<usize> {
-        Ok(self.read_into(space))
+impl wtx::net::StreamCommon for Wire {}
+
+impl wtx::net::Stream for Wire {
+    type BridgeOwned = ();
+    type ReadHalfOwned = Self;
+    type WriteHalfOwned = ();
+
+    fn into_split(self) -> wtx::Result<((), Self, ())> {
+        Ok(((), self, ()))
     }
 }
 
-impl wtx::stream::StreamWriter for Wire {
+impl wtx::net::StreamReader for Wire {
+    #[inline]
+    async fn read(&mut self, mut space: MaybeUninitSlice<'_, u8>) -> wtx::Result<Option<NonZeroUsize>> {
+        // SAFETY: the wire only writes there, and says how much.
+        let space = unsafe { &mut *(ptr::from_mut(space.all_mut()) as *mut [u8]) };
+        Ok(NonZeroUsize::new(self.read_into(space)))
+    }
+}
+
+impl wtx::net::StreamWriter for Wire {
     #[inline]
     async fn write_all(&mut self, bytes: &[u8]) -> wtx::Result<()> {
         self.write_from(bytes);

@@ -1,14 +1,19 @@
 //! wtx, without a runtime, lending payloads from its own buffer where it can.
 
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use wtx::collection::Vector;
-use wtx::rng::Xorshift64;
-use wtx::web_socket::compression::{Flate2, NegotiatedCompression, NegotiatedFlate2, WindowBits};
+use tokio::runtime::{Builder, Runtime};
+use wtx::codec::CompressionLevel;
+use wtx::collections::Vector;
+use wtx::rng::{ChaCha20, Xorshift64};
+use wtx::tls::{KeySchedule, PlaintextCtx, TlsAcceptor, TlsBuffer, TlsConfig, TlsStream};
+use wtx::web_socket::web_socket_compression::{
+    NegotiatedWsCompression, NegotiatedZlibRs, WindowBits, ZlibRs,
+};
 use wtx::web_socket::{
-    Compression, CompressionLevel, DeflateConfig, Frame, OpCode, WebSocketAcceptor, WebSocketBuffer,
-    WebSocketOwned, WebSocketPayloadOrigin,
+    DeflateConfig, Frame, OpCode, WebSocket, WebSocketAcceptor, WebSocketBuffer, WebSocketPayloadOrigin,
+    WsCompression,
 };
 
 use super::{NO_PIECES, NOT_ALONE, connection, rounds};
@@ -17,51 +22,78 @@ use crate::deflate::{Context, LEVEL, WINDOW_BITS};
 use crate::wire::{Wire, now};
 use crate::workloads::{Job, Message, REQUEST, Receive, Send};
 
-type Socket<C, const CLIENT: bool> = WebSocketOwned<C, Xorshift64, Wire, CLIENT>;
+type Socket<C, const CLIENT: bool> = WebSocket<C, Wire, PlaintextCtx, CLIENT>;
 
 const INLINE: usize = size_of::<Socket<(), false>>() - size_of::<Wire>();
 
-fn socket<C: NegotiatedCompression, const CLIENT: bool>(compression: C, wire: Wire) -> Socket<C, CLIENT> {
+/// Each socket has a timer, which asks for one. It is never waited for.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime")
+});
+
+/// Its own choice.
+const FRAGMENT_BYTES: u16 = 1 << 14;
+
+fn socket<C: NegotiatedWsCompression, const CLIENT: bool>(compression: C, wire: Wire) -> Socket<C, CLIENT> {
+    let _entered = RUNTIME.enter();
     Socket::new(
         compression,
         false,
         Xorshift64::new(0x2545_f491_4f6c_dd1d),
-        wire,
+        TlsStream::new(
+            TlsBuffer::new(),
+            KeySchedule::default(),
+            FRAGMENT_BYTES,
+            FRAGMENT_BYTES,
+            wire,
+        )
+        .expect("no TLS"),
         WebSocketBuffer::new(),
     )
 }
 
 /// A server's, as negotiated: it has no other way to be made.
-fn deflate() -> Option<NegotiatedFlate2> {
+fn deflate(context: Context) -> Option<NegotiatedZlibRs> {
     let window_bits = WindowBits::try_from(WINDOW_BITS).expect("8 to 15");
     let config = DeflateConfig {
         client_max_window_bits: window_bits,
         compression_level: CompressionLevel::try_from(LEVEL).expect("0 to 9"),
         server_max_window_bits: window_bits,
     };
-    let offer = [&b"Sec-WebSocket-Extensions"[..], b"permessage-deflate"];
-    let negotiated = Compression::<false>::negotiate(Flate2::from(config), [offer].into_iter());
+    let offer: &[u8] = match context {
+        Context::Kept => b"permessage-deflate",
+        Context::None => b"permessage-deflate; client_no_context_takeover; server_no_context_takeover",
+    };
+    let offer = [&b"Sec-WebSocket-Extensions"[..], offer];
+    let negotiated = WsCompression::<false>::negotiate(ZlibRs::from(config), [offer].into_iter());
     negotiated.expect("an offer")
 }
 
 pub fn enter(job: &Job) -> Entry {
     match job {
-        _ if job.deflate() == Some(Context::Kept) => Err("keeps no contexts"),
         Job::Receive(job) if job.pieces => Err(NO_PIECES),
-        Job::Receive(job) if job.deflate.is_some() => receive::<_, false>(deflate(), job),
-        Job::Receive(job) if job.server => receive::<_, false>((), job),
-        Job::Receive(job) => receive::<_, true>((), job),
-        Job::Send(job) if job.deflate.is_some() => send::<_, false>(deflate(), job),
-        Job::Send(job) if job.server => send::<_, false>((), job),
-        Job::Send(job) => send::<_, true>((), job),
+        Job::Receive(job) => match (job.deflate, job.server) {
+            (Some(context), _) => receive::<_, false>(deflate(context), job),
+            (None, true) => receive::<_, false>((), job),
+            (None, false) => receive::<_, true>((), job),
+        },
+        Job::Send(job) => match (job.deflate, job.server) {
+            (Some(context), _) => send::<_, false>(deflate(context), job),
+            (None, true) => send::<_, false>((), job),
+            (None, false) => send::<_, true>((), job),
+        },
         Job::Handshake(tap) => {
             let (request, tap) = (Arc::<[u8]>::from(REQUEST), tap.clone());
-            let messages = job.messages();
+            let (messages, plain) = (job.messages(), TlsConfig::plaintext());
             rounds(move |seen| {
+                let _entered = RUNTIME.enter();
                 for _ in 0..messages {
                     let wire = Wire::new(request.clone(), REQUEST.len(), tap.clone());
-                    let acceptor = WebSocketAcceptor::default();
-                    assert!(now(acceptor.accept::<Wire>(wire)).is_ok());
+                    // Without TLS nothing is drawn of the generator.
+                    let tls = TlsAcceptor::new(&plain, ChaCha20::from_key([7; 32]), wire);
+                    let accepted = now(WebSocketAcceptor::default().accept(tls));
+                    assert!(accepted.is_ok());
                     seen.messages += 1;
                 }
             })
@@ -72,7 +104,7 @@ pub fn enter(job: &Job) -> Entry {
 
 fn receive<C, const CLIENT: bool>(compression: C, job: &Receive) -> Entry
 where
-    C: NegotiatedCompression + 'static,
+    C: NegotiatedWsCompression + 'static,
 {
     let (mut socket, messages) = (socket::<C, CLIENT>(compression, job.wire()), job.messages.len());
     let mut gathered = Vector::new();
@@ -87,7 +119,7 @@ where
 
 fn send<C, const CLIENT: bool>(compression: C, job: &Send) -> Entry
 where
-    C: NegotiatedCompression + 'static,
+    C: NegotiatedWsCompression + 'static,
 {
     let mut socket = socket::<C, CLIENT>(compression, job.wire());
     let messages: Vec<_> = job.messages.iter().map(Message::copy).collect();
@@ -102,7 +134,8 @@ where
             } else {
                 OpCode::Binary
             };
-            now(socket.write_frame(&mut Frame::new_fin(opcode, &mut copy[..]))).expect("a transport");
+            let mut frame = Frame::new_fin(opcode, &mut copy[..]).expect("data");
+            now(socket.write_frame(&mut frame)).expect("a transport");
         }
         seen.messages += messages.len() as u64;
     })

@@ -134,11 +134,15 @@ async fn sockudo_ws(mut stream: TcpStream) -> Result<()> {
 }
 
 async fn wtx(stream: TcpStream) -> Result<()> {
-    use wtx::collection::Vector;
+    use wtx::collections::Vector;
+    use wtx::rng::ChaCha20;
+    use wtx::tls::{TlsAcceptor, TlsConfig};
     use wtx::web_socket::{Frame, OpCode, WebSocketAcceptor, WebSocketPayloadOrigin};
 
+    // Without TLS nothing is drawn of the generator.
+    let tls = TlsAcceptor::new(TlsConfig::plaintext(), ChaCha20::from_key([7; 32]), stream);
     let mut socket = WebSocketAcceptor::default()
-        .accept(stream)
+        .accept(tls)
         .await
         .map_err(|error: wtx::Error| error)?;
     let mut message = Vector::new();
@@ -148,7 +152,7 @@ async fn wtx(stream: TcpStream) -> Result<()> {
             .await?;
         let opcode = frame.op_code();
         if matches!(opcode, OpCode::Text | OpCode::Binary) {
-            let mut answer = Frame::new_fin(opcode, &mut message[..]);
+            let mut answer = Frame::new_fin(opcode, &mut message[..])?;
             socket.write_frame(&mut answer).await?;
         }
     }
