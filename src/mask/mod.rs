@@ -288,7 +288,7 @@ fn long<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     long_on::<ASCII>(Cpu::this(), key, payload)
 }
 
-/// [`long`] for what is longer than the L1 cache: from its end on, which that still holds if all of it was just read.
+/// [`long`] for more than [`CACHED_BYTES`]: from its end on, which the L1 cache still holds if all of it was just read.
 #[cold]
 #[inline(never)]
 fn backwards<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
