@@ -1,4 +1,4 @@
-//! wtx, without a runtime, lending payloads from its own buffer where it can.
+//! wtx, polled without a runtime, lending payloads from its own buffer where it can.
 
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
@@ -32,7 +32,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     runtime.expect("a runtime")
 });
 
-/// Its own choice.
+/// As wtx chooses by itself.
 const FRAGMENT_BYTES: u16 = 1 << 14;
 
 fn socket<C: NegotiatedWsCompression, const CLIENT: bool>(compression: C, wire: Wire) -> Socket<C, CLIENT> {
