@@ -554,9 +554,11 @@ fn s5_4_no_sequence_of_calls_breaks_the_order_of_fragments() {
 }
 
 #[test]
-fn s5_2_header_loses_what_no_payload_can_have() {
-    let header = Header::new(Opcode::BINARY, u64::MAX).encode();
-    assert_eq!(*header, hex("82 7f 7f ff ff ff ff ff ff ff"));
+fn s5_2_header_has_no_more_than_a_payload_can() {
+    for len in [u64::MAX >> 1, (1 << 63) + 5, u64::MAX] {
+        let header = Header::new(Opcode::BINARY, len).encode();
+        assert_eq!(*header, hex("82 7f 7f ff ff ff ff ff ff ff"));
+    }
 }
 
 /// One outbox for a server's and a client's connection is a mistake, and no panic.

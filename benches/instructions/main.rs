@@ -10,14 +10,14 @@ use std::hint::black_box;
 
 use workload::{Content, READ_BYTES, REQUEST};
 use ws_proto::deflate::{Parameters, Pool};
-use ws_proto::frame::Opcode;
+use ws_proto::frame::{Decoder, Opcode, Part, Rules, Step};
 use ws_proto::handshake::{Accept, HeadLimits, Server};
-use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
+use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role};
 
 /// What a path is called, and what goes through it so many times.
 type Path = (&'static str, fn(usize));
 
-const PATHS: [Path; 18] = [
+const PATHS: [Path; 20] = [
     ("receive_masked_binary_8", |n| {
         receive(Role::Server, Content::Binary, 8, n)
     }),
@@ -44,11 +44,13 @@ const PATHS: [Path; 18] = [
     }),
     ("receive_masked_binary_1024_in_two", receive_in_two),
     ("ping_and_pong_8", ping),
+    ("decode_masked_8", decode),
     ("send_masked_8", |n| send(Role::Client, 8, n)),
     ("send_masked_125", |n| send(Role::Client, 125, n)),
     ("send_masked_1024", |n| send(Role::Client, 1024, n)),
     ("send_unmasked_8", |n| send(Role::Server, 8, n)),
     ("send_unmasked_125", |n| send(Role::Server, 125, n)),
+    ("send_header_unmasked_8", send_header),
     ("server_handshake", handshake),
     ("receive_compressed_256", receive_compressed),
     ("send_compressed_256", send_compressed),
@@ -135,6 +137,40 @@ fn ping(n: usize) {
     receive_each(&mut connection, Role::Server, &frame, n, |event| {
         event == Event::Ping(b"8 octets")
     });
+}
+
+/// The frames of many reads, by the decoder alone.
+fn decode(n: usize) {
+    let frame = workload::frame(Role::Server, Opcode::BINARY, &Content::Binary.payload(8));
+    let mut read = frame.repeat(READ_BYTES / frame.len());
+    let mut decoder = Decoder::new(Rules::new(Role::Server));
+    let mut seen = 0;
+    while seen < n {
+        let mut rest = &mut read[..];
+        while seen < n && !rest.is_empty() {
+            let step = decoder.decode(black_box(rest));
+            assert!(step.is_ok(), "all frames are right");
+            let Ok(Step { consumed, part }) = step else { return };
+            match part {
+                Part::Payload { range, last, .. } => {
+                    assert!(last && black_box(&rest[range]).len() == 8);
+                    seen += 1;
+                }
+                part => assert!(matches!(part, Part::Header(header) if header.payload_len == 8)),
+            }
+            rest = &mut rest[consumed..];
+        }
+    }
+}
+
+fn send_header(n: usize) {
+    let mut payload = Content::Binary.payload(8);
+    let mut connection = Connection::new(Role::Server, &Config::default());
+    let mut outbox = workload::outbox(Role::Server);
+    for _ in 0..n {
+        let header = connection.send_header(MessageKind::Binary, black_box(&mut payload), &mut outbox);
+        assert!(header.is_ok_and(|header| black_box(&header[..]).len() == 2));
+    }
 }
 
 fn send(role: Role, len: usize, n: usize) {

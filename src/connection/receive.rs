@@ -191,7 +191,10 @@ impl Connection {
     fn find_header(&mut self, bytes: &[u8], cursor: &mut Cursor, inbox: &mut Inbox) -> Result<bool, Fault> {
         let start = cursor.start;
         // Looked at where it was returned: words of a copy would wait for octets that were just written.
-        match &self.decoder.split_within(&bytes[start..cursor.stop], self.room()) {
+        match &self
+            .decoder
+            .split_header_within(&bytes[start..cursor.stop], self.room())
+        {
             Ok(Step {
                 consumed,
                 part: Part::Header(header),

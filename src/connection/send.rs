@@ -6,6 +6,7 @@ use super::{Connection, MessageKind, Phase, Side};
 use crate::close::Close;
 use crate::error::SendError;
 use crate::frame::{EncodedHeader, Header, MAX_CONTROL_BYTES, Opcode, Rsv};
+use crate::mask::MaskingKey;
 use crate::outbox::{Frame, Outbox};
 use crate::utf8::Validator;
 
@@ -108,22 +109,37 @@ impl Connection {
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text), and [`SendError::InvalidUtf8`]. The payload is as it was then.
+    #[inline]
     pub fn send_header(
         &mut self,
         kind: MessageKind,
         payload: &mut [u8],
         outbox: &mut Outbox,
     ) -> Result<EncodedHeader, SendError> {
+        // Made here of words: bytes that were just returned would be waited for where they are copied on.
+        let mut header = Header::new(kind.opcode(), payload.len() as u64);
+        header.key = self.mask_for_header(kind, payload, outbox)?;
+        Ok(header.encode())
+    }
+
+    /// [`send_header`](Self::send_header) but for the header: the key that a client's payload is masked with now.
+    #[inline(never)]
+    fn mask_for_header(
+        &mut self,
+        kind: MessageKind,
+        payload: &mut [u8],
+        outbox: &mut Outbox,
+    ) -> Result<Option<MaskingKey>, SendError> {
         self.may_begin(outbox)?;
         kind.check(&mut Validator::new(), payload, true)?;
-        let mut header = Header::new(kind.opcode(), payload.len() as u64);
+        let mut key = None;
         if self.masks() {
-            let key = outbox.masking_key()?;
-            key.apply(payload);
-            header.key = Some(key);
+            let drawn = outbox.masking_key()?;
+            drawn.apply(payload);
+            key = Some(drawn);
         }
         outbox.settle();
-        Ok(header.encode())
+        Ok(key)
     }
 
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).

@@ -69,6 +69,7 @@ impl Header {
     ///
     /// The order of the checks is the order of the octets, so that the outcome does not depend on
     /// how many of them are there.
+    #[inline(always)]
     pub(crate) fn parse_by(judge: &Judge, bytes: &[u8]) -> Result<Option<(Self, usize)>, Fault> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
@@ -130,76 +131,53 @@ impl Header {
         Ok(Some((header, len + 4)))
     }
 
-    /// [`encode`](Self::encode) to the front of `octets`: its length in bytes. Most headers have a 7-bit or 16-bit length: these
-    /// are one word, stored at once, with what does not belong to them behind them.
-    #[cfg(feature = "alloc")]
+    /// The header's bytes, with the shortest form of the length.
+    ///
+    /// A payload of 2^63 bytes or more cannot be in memory; such a `payload_len` is written as 2^63 - 1.
+    #[must_use]
+    #[inline]
+    pub const fn encode(&self) -> EncodedHeader {
+        let mut octets = [0; Self::MAX_BYTES];
+        let len = self.encode_to(&mut octets);
+        EncodedHeader {
+            octets,
+            len: len as u8,
+        }
+    }
+
+    /// [`encode`](Self::encode) to the front of `octets`: its length in bytes. What does not belong to the header may change behind it:
+    /// all but those with a length of 64 bits are one word, stored at once.
     #[inline(always)]
-    pub(crate) fn encode_to(&self, octets: &mut [u8; Self::MAX_BYTES]) -> usize {
+    pub(crate) const fn encode_to(&self, octets: &mut [u8; Self::MAX_BYTES]) -> usize {
         let (mask, key, key_len) = match self.key {
-            Some(key) => (MASK, u32::from_le_bytes(key.octets()), 4),
+            Some(key) => (MASK, u32::from_le_bytes(key.octets()) as u64, 4),
             None => (0, 0, 0),
         };
-        let (len_7, rest, start) = if self.payload_len < u64::from(LEN_16) {
-            (self.payload_len as u8, u64::from(key), 2)
-        } else if let Ok(len) = u16::try_from(self.payload_len) {
-            let len = u64::from(u16::from_le_bytes(len.to_be_bytes()));
-            (LEN_16, len | u64::from(key) << 16, 4)
+        let len = self.payload_len;
+        // The second octet's seven bits; the octets behind them, the first one lowest.
+        let (len_7, behind, key_start) = if len < LEN_16 as u64 {
+            (len as u8, key, 2)
+        } else if len < 1 << 16 {
+            (LEN_16, (len as u16).swap_bytes() as u64 | key << 16, 4)
         } else {
-            // A copy, lest all of it has to be in memory for the others too.
-            let encoded = Self { ..*self }.encode();
-            *octets = encoded.octets;
-            return encoded.len();
+            let most = u64::MAX >> 1;
+            let len = if len < most { len } else { most }.swap_bytes();
+            let last = (len >> 48 | key << 16).to_le_bytes();
+            if let (Some(to), Some(last)) = (octets.last_chunk_mut(), last.first_chunk::<6>()) {
+                *to = *last;
+            }
+            (LEN_64, len, 10)
         };
-        let word = u64::from(self.first_octet()) | u64::from(mask | len_7) << 8 | rest << 16;
-        octets[..8].copy_from_slice(&word.to_le_bytes());
-        start + key_len
+        let word = self.first_octet() as u64 | ((mask | len_7) as u64) << 8 | behind << 16;
+        if let Some(to) = octets.first_chunk_mut() {
+            *to = word.to_le_bytes();
+        }
+        key_start + key_len
     }
 
     const fn first_octet(&self) -> u8 {
         let fin = if self.fin { FIN } else { 0 };
         fin | self.rsv.bits() | self.opcode.get()
-    }
-
-    /// The header's bytes, with the shortest form of the length.
-    ///
-    /// A payload of 2^63 bytes or more cannot be in memory; such a `payload_len` loses its top bit.
-    #[must_use]
-    pub const fn encode(&self) -> EncodedHeader {
-        let mut octets = [0; Self::MAX_BYTES];
-        octets[0] = self.first_octet();
-        let len = self.payload_len & (u64::MAX >> 1);
-        let len_octets = len.to_be_bytes();
-        let mut end = 2;
-        if len < LEN_16 as u64 {
-            octets[1] = len_octets[7];
-        } else if len < 1 << 16 {
-            octets[1] = LEN_16;
-            octets[2] = len_octets[6];
-            octets[3] = len_octets[7];
-            end = 4;
-        } else {
-            octets[1] = LEN_64;
-            let mut i = 0;
-            while i < 8 {
-                octets[2 + i] = len_octets[i];
-                i += 1;
-            }
-            end = 10;
-        }
-        if let Some(key) = self.key {
-            octets[1] |= MASK;
-            let key = key.octets();
-            let mut i = 0;
-            while i < 4 {
-                octets[end + i] = key[i];
-                i += 1;
-            }
-            end += 4;
-        }
-        EncodedHeader {
-            octets,
-            len: end as u8,
-        }
     }
 }
 
@@ -213,6 +191,7 @@ pub struct EncodedHeader {
 impl Deref for EncodedHeader {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         &self.octets[..usize::from(self.len)]
     }

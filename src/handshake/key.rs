@@ -38,9 +38,19 @@ impl Key {
     /// Pad bits that are not zero are accepted (RFC 4648 §3.5 leaves it open): the text is hashed, not decoded.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let key: [u8; 24] = value.try_into().ok()?;
+        Self::text_in(value).copied().map(Self)
+    }
+
+    /// The text of the key in this field value.
+    pub(super) fn text_in(value: &[u8]) -> Option<&[u8; 24]> {
+        let key: &[u8; 24] = value.try_into().ok()?;
         let (text, padding) = key.split_at(22);
-        (padding == b"==" && BASE64.span(text) == text.len()).then_some(Self(key))
+        (padding == b"==" && BASE64.span(text) == text.len()).then_some(key)
+    }
+
+    /// The key of a text that was [found](Self::text_in) to be one.
+    pub(super) const fn of_text(text: &[u8; 24]) -> Self {
+        Self(*text)
     }
 
     /// The text of the key.

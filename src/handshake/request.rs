@@ -169,7 +169,7 @@ impl<'a> RequestHead<'a> {
         let Occurs::Once(key) = known.key else {
             return Err(RequestError::Key);
         };
-        let key = Key::parse(key).ok_or(RequestError::Key)?;
+        let key = Key::text_in(key).ok_or(RequestError::Key)?;
         let origin = known.origin()?;
         // Most requests have none: not even an iterator is made.
         if !matches!(known.subprotocols, Occurs::Never) {
@@ -211,7 +211,7 @@ pub struct Request<'a> {
     /// Its authority is there.
     target: Target<'a>,
     fields: Fields<'a>,
-    key: Key,
+    key: &'a [u8; 24],
     /// Visible ASCII. It becomes text when somebody reads it.
     origin: Option<&'a [u8]>,
     subprotocols: Occurs<'a>,
@@ -277,13 +277,13 @@ impl<'a> Request<'a> {
     /// The key, as it was sent.
     #[must_use]
     pub fn key(&self) -> Key {
-        self.key
+        Key::of_text(self.key)
     }
 
     /// The value that Sec-WebSocket-Accept must have in the answer.
     #[must_use]
     pub fn accept_value(&self) -> AcceptValue {
-        self.key.accept_value()
+        self.key().accept_value()
     }
 
     /// The subprotocols offered, in the client's order of preference; at most [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).

@@ -1,13 +1,14 @@
 //! Bytes to frames, in any chunks, without memory of its own.
 
+#[cfg(feature = "alloc")]
+mod handover;
+
 use core::ops::Range;
 
 use super::rules::{Judge, Masking, Room, Rules};
 use super::{Header, Rsv};
 #[cfg(feature = "alloc")]
 use crate::Role;
-#[cfg(feature = "alloc")]
-use crate::bytes::{Reader, Writer};
 use crate::error::Violation;
 use crate::mask::MaskingKey;
 
@@ -116,25 +117,39 @@ impl Decoder {
     ///
     /// # Errors
     /// The [`Violation`], once; then all input is discarded.
+    #[inline]
     pub fn decode(&mut self, bytes: &mut [u8]) -> Result<Step, Violation> {
-        let step = self.split(bytes)?;
-        if let Part::Payload {
-            range,
-            key: Some(key),
+        let step = self.split(bytes);
+        if let Ok(Step {
+            part:
+                Part::Payload {
+                    range,
+                    key: Some(key),
+                    ..
+                },
             ..
-        } = &step.part
+        }) = &step
         {
             key.apply(&mut bytes[range.clone()]);
         }
-        Ok(step)
+        step
     }
 
     /// Finds the next part at the front of `bytes`, which stay as they are: masked payload stays masked.
     ///
     /// # Errors
     /// The [`Violation`], once; then all input is discarded.
+    #[inline]
     pub fn split(&mut self, bytes: &[u8]) -> Result<Step, Violation> {
-        self.split_within(bytes, Room::ANY)
+        match self.state {
+            State::Payload { masked } => Ok(self.payload(masked, bytes)),
+            _ => self.split_header(bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn split_header(&mut self, bytes: &[u8]) -> Result<Step, Violation> {
+        self.split_header_within(bytes, Room::ANY)
             .map_err(|(violation, _)| violation)
     }
 
@@ -148,37 +163,36 @@ impl Decoder {
         self.remaining
     }
 
-    /// [`split`](Self::split) with `room` left for a data frame until its message is over the limit. The error
-    /// comes with the number of bytes up to and including the octet that proves it.
-    #[inline]
-    pub(crate) fn split_within(&mut self, bytes: &[u8], room: Room) -> Result<Step, (Violation, usize)> {
-        match self.state {
-            State::Header => self.header(bytes, room),
-            State::Payload { masked } => Ok(self.payload(masked, bytes)),
-            State::Failed => Ok(Step {
+    /// [`split`](Self::split) when no payload data is to come, with `room` left for a data frame until its message is over the limit.
+    /// The error comes with the number of bytes up to and including the octet that proves it.
+    // Always, here and in the parser: what one function returns to the next is copied by words that wait for octets just written.
+    #[inline(always)]
+    pub(crate) fn split_header_within(
+        &mut self,
+        bytes: &[u8],
+        room: Room,
+    ) -> Result<Step, (Violation, usize)> {
+        debug_assert!(!matches!(self.state, State::Payload { .. }));
+        if self.state == State::Failed {
+            return Ok(Step {
                 consumed: bytes.len(),
                 part: Part::More,
-            }),
+            });
         }
-    }
-
-    fn header(&mut self, bytes: &[u8], room: Room) -> Result<Step, (Violation, usize)> {
         let judge = Judge {
             rules: self.rules(),
             in_message: Some(self.in_message),
             room,
         };
         let before = usize::from(self.partial_len);
-        let parsed = if before == 0 {
-            Header::parse_by(&judge, bytes)
+        let gathered;
+        let octets = if before == 0 {
+            bytes
         } else {
-            let more = bytes.len().min(Header::MAX_BYTES - before);
-            let mut octets = [0; Header::MAX_BYTES];
-            octets[..before].copy_from_slice(&self.partial[..before]);
-            octets[before..before + more].copy_from_slice(&bytes[..more]);
-            Header::parse_by(&judge, &octets[..before + more])
+            gathered = self.gathered(bytes);
+            &gathered[..gathered.len().min(before + bytes.len())]
         };
-        match parsed {
+        match Header::parse_by(&judge, octets) {
             Ok(Some((header, len))) => {
                 self.begin(&header);
                 Ok(Step {
@@ -200,6 +214,17 @@ impl Decoder {
                 Err((fault.violation, fault.at - before))
             }
         }
+    }
+
+    /// What had come of a header, and as many of the bytes behind that as a header can have.
+    #[cold]
+    fn gathered(&self, bytes: &[u8]) -> [u8; Header::MAX_BYTES] {
+        let (before, behind) = self.partial.split_at(usize::from(self.partial_len));
+        let more = bytes.len().min(1 + behind.len());
+        let mut octets = [0; Header::MAX_BYTES];
+        octets[..before.len()].copy_from_slice(before);
+        octets[before.len()..][..more].copy_from_slice(&bytes[..more]);
+        octets
     }
 
     /// Whether a frame's header came, and not all of its payload data.
@@ -266,76 +291,6 @@ impl Decoder {
         };
     }
 
-    /// Length in bytes of its state.
-    #[cfg(feature = "alloc")]
-    pub(crate) const STATE_BYTES: usize = 40;
-
-    /// All of its state.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn to_bytes(self) -> [u8; Self::STATE_BYTES] {
-        let mut bytes = [0; Self::STATE_BYTES];
-        let mut to = Writer { rest: &mut bytes };
-        to.put(self.max_frame_bytes.to_le_bytes());
-        to.put(self.remaining.to_le_bytes());
-        to.put(self.key.octets());
-        to.put(self.partial);
-        to.put([self.partial_len]);
-        to.put([
-            self.masking as u8,
-            self.reserved_bits.bits(),
-            self.message_bits.bits(),
-        ]);
-        to.put([match self.state {
-            State::Header => 0,
-            State::Payload { masked } => 1 + u8::from(masked),
-            State::Failed => 3,
-        }]);
-        to.put([self.reserved_opcodes, self.in_message].map(u8::from));
-        bytes
-    }
-
-    /// The decoder of a state, with `room` left for the next data frame; `None` if that is none.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn from_bytes(bytes: [u8; Self::STATE_BYTES], room: Room) -> Option<Self> {
-        let from = &mut Reader { rest: &bytes };
-        let decoder = Self {
-            max_frame_bytes: u64::from_le_bytes(from.take()),
-            remaining: u64::from_le_bytes(from.take()),
-            key: MaskingKey::new(from.take()),
-            partial: from.take(),
-            partial_len: from.take::<1>()[0],
-            masking: match from.take() {
-                [0] => Masking::Required,
-                [1] => Masking::Forbidden,
-                [2] => Masking::Either,
-                _ => return None,
-            },
-            reserved_bits: Rsv::new(from.take::<1>()[0]),
-            message_bits: Rsv::new(from.take::<1>()[0]),
-            state: match from.take() {
-                [0] => State::Header,
-                [masked @ 1..=2] => State::Payload { masked: masked == 2 },
-                [3] => State::Failed,
-                _ => return None,
-            },
-            reserved_opcodes: from.flag()?,
-            in_message: from.flag()?,
-        };
-        // What is kept of a header is the beginning of one that the rules let through.
-        let partial = decoder.partial.get(..usize::from(decoder.partial_len))?;
-        let judge = Judge {
-            rules: decoder.rules(),
-            in_message: Some(decoder.in_message),
-            room,
-        };
-        let header = matches!(Header::parse_by(&judge, partial), Ok(None));
-        let payload = match decoder.state {
-            State::Payload { .. } => decoder.partial_len == 0,
-            State::Header | State::Failed => decoder.remaining == 0,
-        };
-        (header && payload && decoder.to_bytes() == bytes).then_some(decoder)
-    }
-
     const fn rules(&self) -> Rules {
         Rules {
             masking: self.masking,
@@ -359,6 +314,7 @@ impl Decoder {
         }
     }
 
+    #[inline(always)]
     fn payload(&mut self, masked: bool, bytes: &[u8]) -> Step {
         let len = usize::try_from(self.remaining).map_or(bytes.len(), |remaining| remaining.min(bytes.len()));
         if len == 0 && self.remaining > 0 {
