@@ -27,8 +27,8 @@ use crate::syntax::TOKEN;
 ///
 /// let received = server.receive(bytes)?;
 /// assert_eq!(received.consumed, bytes.len());
-/// if let Some(head) = received.head {
-///     match head.upgrade() {
+/// if let Some(head) = &received.head {
+///     match &head.upgrade() {
 ///         Ok(request) if request.path() == "/chat" => request.accept(&Accept::default(), &mut outbox)?,
 ///         Ok(_) => todo!("request.reject(.., &mut outbox)"),
 ///         Err(error) => error.refuse(&mut outbox),
@@ -50,7 +50,8 @@ pub struct Received<'r> {
     /// How many of the bytes belong to the head. Those behind it are left for whoever reads on, which is the
     /// connection after the request was accepted.
     pub consumed: usize,
-    /// The head, once it is complete. `None`: all bytes were consumed, and more are needed.
+    /// The head, once it is complete. `None`: all bytes were consumed, and more are needed. It is some 200 bytes long, as is the
+    /// request that it leads to: what looks at them where they are does not wait for a copy.
     pub head: Option<RequestHead<'r>>,
 }
 

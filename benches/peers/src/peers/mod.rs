@@ -22,6 +22,7 @@ pub const FLUSH_BYTES: usize = 16 << 10;
 const LIMIT_BYTES: usize = 16 << 20;
 
 pub const US: &str = "ws-proto";
+pub const DECODER: &str = "ws-proto decoder";
 pub const IDEAL: &str = "ideal";
 pub const NOT_ALONE: &str = "has no such function of its own";
 const NO_PIECES: &str = "shows whole messages only";
@@ -31,10 +32,11 @@ const HYPER: &str = "reads no head of a request: hyper does, or an HTTP server";
 
 type Enter = fn(&Job) -> Entry;
 
-pub const ALL: [(&str, Enter); 15] = [
+pub const ALL: [(&str, Enter); 16] = [
     ("copy", crate::ideal::copy),
     (IDEAL, crate::ideal::ideal),
     (US, ws_proto::enter),
+    (DECODER, ws_proto::enter_decoder),
     ("tungstenite", tungstenite::enter),
     ("tokio-websockets", tokio_websockets::enter),
     ("fastwebsockets", fastwebsockets::enter),
@@ -49,9 +51,9 @@ pub const ALL: [(&str, Enter); 15] = [
     ("XOR then simdutf8", reference::xor_simdutf8),
 ];
 
-/// Whether this is a bound, or a function alone, and not a WebSocket crate.
+/// Whether this is a bound, a function alone or a part of this crate, and not a WebSocket crate.
 pub fn is_reference(name: &str) -> bool {
-    matches!(name, "copy" | IDEAL | "simdutf8" | "XOR then simdutf8")
+    matches!(name, "copy" | IDEAL | DECODER | "simdutf8" | "XOR then simdutf8")
 }
 
 /// Whether this puts messages together and validates text by itself.

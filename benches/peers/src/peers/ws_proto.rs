@@ -5,12 +5,13 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use ws_proto::deflate::Pool;
+use ws_proto::frame::{Decoder, Part, Rules, Step};
 use ws_proto::handshake::{Accept, HeadLimits, Server};
 use ws_proto::mask::MaskingKey;
 use ws_proto::utf8::Validator;
 use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role};
 
-use super::{FLUSH_BYTES, connection, rounds};
+use super::{FLUSH_BYTES, NOT_ALONE, connection, rounds};
 use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::deflate::Context;
@@ -67,11 +68,13 @@ pub fn enter(job: &Job) -> Entry {
                     let n = wire.read_into(&mut buffer);
                     let mut server = Server::new(HeadLimits::default());
                     let received = server.receive(&buffer[..n]).expect("a request");
-                    let request = received.head.expect("a whole one").upgrade();
-                    let accepted = request
-                        .expect("an upgrade")
-                        .accept(&Accept::default(), &mut outbox);
-                    assert!(accepted.is_ok());
+                    let Some(head) = &received.head else {
+                        panic!("a whole one");
+                    };
+                    match &head.upgrade() {
+                        Ok(request) => assert!(request.accept(&Accept::default(), &mut outbox).is_ok()),
+                        Err(error) => panic!("{error}"),
+                    }
                     let written = wire.write_from(outbox.bytes());
                     outbox.consume(written);
                     seen.messages += 1;
@@ -79,6 +82,40 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
     }
+}
+
+/// Frames alone, for those who pass them on.
+pub fn enter_decoder(job: &Job) -> Entry {
+    let Job::Receive(job) = job else {
+        return Err(NOT_ALONE);
+    };
+    if job.deflate.is_some() || job.is_text() {
+        return Err("splits frames only: no messages, and so no text");
+    }
+    let (mut wire, messages) = (job.wire(), job.messages.len() as u64);
+    let mut decoder = Decoder::new(Rules::new(if job.server { Role::Server } else { Role::Client }));
+    let (mut buffer, mut fin) = (vec![0; job.read_bytes], false);
+    rounds(move |seen| {
+        let last = seen.messages + messages;
+        while seen.messages < last {
+            let n = wire.read_into(&mut buffer);
+            let mut bytes = &mut buffer[..n];
+            loop {
+                let Step { consumed, part } = decoder.decode(bytes).expect("no violation");
+                match part {
+                    Part::More => break,
+                    Part::Header(header) => fin = header.fin,
+                    Part::Payload { range, last, .. } => {
+                        seen.piece(&bytes[range]);
+                        if last && fin {
+                            seen.end(false);
+                        }
+                    }
+                }
+                bytes = &mut bytes[consumed..];
+            }
+        }
+    })
 }
 
 fn config(deflate: Option<Context>) -> Config {
