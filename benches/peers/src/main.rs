@@ -15,6 +15,7 @@ mod measure;
 mod peers;
 mod plot;
 mod table;
+mod together;
 mod wire;
 mod workloads;
 

@@ -1,6 +1,6 @@
 //! Sending: header and payload in one go; keys from the cryptographic generator that this crate's clients use.
 
-use std::io::IoSlice;
+use std::ops::Deref;
 
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
@@ -9,11 +9,40 @@ use super::Loop;
 use super::kernel::Kernel;
 use crate::contender::Seen;
 use crate::peers::FLUSH_BYTES;
+use crate::together::{self, Together};
 use crate::wire::Wire;
 use crate::workloads::{Message, Send};
 
-/// Unmasked payload from which it is written from where it lies, behind its header, as a vectored write does.
-const VECTORED_BYTES: usize = 4 << 10;
+/// An unmasked header with a length of 16 or 64 bits.
+struct Header {
+    octets: [u8; 10],
+    len: usize,
+}
+
+impl Deref for Header {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        &self.octets[..self.len]
+    }
+}
+
+impl Header {
+    #[inline(always)]
+    fn new(opcode: u64, len: usize) -> Self {
+        let mut octets = [0; 10];
+        let long = (len as u64).swap_bytes();
+        let (word, rest, len) = if len <= 0xffff {
+            (opcode | 126 << 8 | long >> 48 << 16, 0, 4)
+        } else {
+            (opcode | 127 << 8 | long << 16, (long >> 48) as u16, 10)
+        };
+        octets[..8].copy_from_slice(&word.to_le_bytes());
+        octets[8..].copy_from_slice(&rest.to_le_bytes());
+        Self { octets, len }
+    }
+}
 
 pub struct Frames {
     wire: Wire,
@@ -59,9 +88,16 @@ impl Frames {
         let opcode = 0x80 | if self.text { 1 } else { 2 };
         let masked = if MASKED { 0x80 } else { 0 };
         let mut at = 0;
+        let mut together = Together::new();
         for message in &self.messages {
             let payload = std::hint::black_box(&message.payload[..]);
             let len = payload.len();
+            if !MASKED && !self.text && len >= together::LEAST_BYTES {
+                if together.add(Header::new(opcode, len), payload) {
+                    together.write(&[], &mut self.wire);
+                }
+                continue;
+            }
             let key = if MASKED { self.keys.next_u32() } else { 0 };
             // SAFETY: there is room for the longest message and its header behind what was not written yet.
             unsafe {
@@ -84,13 +120,8 @@ impl Frames {
                 let to = to.add(header_len);
                 if MASKED || len < 126 {
                     K::copy_xor(payload.as_ptr(), to, len, key);
-                } else if len < VECTORED_BYTES {
-                    to.copy_from_nonoverlapping(payload.as_ptr(), len);
                 } else {
-                    let header = IoSlice::new(&self.out[..at + header_len]);
-                    self.wire.write_slices(&[header, IoSlice::new(payload)]);
-                    at = 0;
-                    continue;
+                    to.copy_from_nonoverlapping(payload.as_ptr(), len);
                 }
                 at += header_len + len;
             }
@@ -99,6 +130,7 @@ impl Frames {
                 at = 0;
             }
         }
+        together.write(&[], &mut self.wire);
         if at > 0 {
             self.wire.write_from(&self.out[..at]);
         }

@@ -1,7 +1,6 @@
 //! This crate, by its public API.
 
 use std::hint::black_box;
-use std::io::IoSlice;
 use std::sync::Arc;
 
 use ws_proto::deflate::Pool;
@@ -15,13 +14,11 @@ use super::{FLUSH_BYTES, NOT_ALONE, connection, rounds};
 use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::deflate::Context;
+use crate::together::{self, Together};
 use crate::wire::Wire;
 use crate::workloads::{Job, KEY, REQUEST, Receive, Send, TEXT_KEY};
 
 const CONNECTION_BYTES: usize = size_of::<Connection>() + size_of::<Inbox>() + size_of::<Outbox>();
-
-/// A server's payload data from which it is written from where it lies, behind its header.
-const VECTORED_BYTES: usize = 4 << 10;
 
 pub fn enter(job: &Job) -> Entry {
     let times = job.messages();
@@ -184,13 +181,16 @@ fn send(job: &Send) -> Entry {
     let mut state = Connection::new(role, &config(job.deflate));
     let mut messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
     rounds(move |seen| {
+        seen.messages += messages.len() as u64;
+        let mut together = Together::new();
         for message in &mut messages {
-            if role == Role::Server && !message.text && message.payload.len() >= VECTORED_BYTES {
+            if role == Role::Server && !message.text && message.payload.len() >= together::LEAST_BYTES {
                 let payload = black_box(&mut message.payload[..]);
                 let header = state.send_header(MessageKind::Binary, payload, &mut outbox);
-                let header = header.expect("the connection is open");
-                wire.write_slices(&[outbox.bytes(), &header, payload].map(IoSlice::new));
-                outbox.consume(outbox.len());
+                if together.add(header.expect("the connection is open"), payload) {
+                    together.write(outbox.bytes(), &mut wire);
+                    outbox.consume(outbox.len());
+                }
                 continue;
             }
             let payload = black_box(&message.payload[..]);
@@ -206,10 +206,7 @@ fn send(job: &Send) -> Entry {
                 outbox.consume(written);
             }
         }
-        if !outbox.is_empty() {
-            let written = wire.write_from(outbox.bytes());
-            outbox.consume(written);
-        }
-        seen.messages += messages.len() as u64;
+        together.write(outbox.bytes(), &mut wire);
+        outbox.consume(outbox.len());
     })
 }
