@@ -411,6 +411,8 @@ fn s10_3_a_client_sends_no_frame_before_it_knows_it() {
     }
     assert_eq!(connection.send_prepared(&prepared, &mut outbox), Err(refused));
     assert_eq!(connection.share_prepared(&prepared, &mut outbox), Err(refused));
+    let header = connection.send_text_header("a", &mut outbox);
+    assert_eq!(header.map(drop), Err(refused));
     assert_eq!(
         connection.continue_frame(b"", &mut outbox),
         Err(SendError::NoMessage)
@@ -430,6 +432,7 @@ const SENDS: &[Call] = &[
     |c, o| c.finish_message(b"t", o),
     |c, o| c.begin_frame(MessageKind::Text, 1, o),
     |c, o| c.send_header(MessageKind::Text, &mut [b't'], o).map(drop),
+    |c, o| c.send_text_header("t", o).map(drop),
     |c, o| c.send_prepared(&Prepared::text("t"), o),
     |c, o| c.share_prepared(&Prepared::text("t"), o).map(drop),
     |c, o| c.ping(b"p", o),
@@ -467,6 +470,8 @@ fn s5_4_messages_beside_the_outbox_wait_for_the_fragments_too() {
         let before = outbox.len();
         let unfinished = SendError::MessageUnfinished;
         let header = connection.send_header(MessageKind::Text, &mut [b't'], &mut outbox);
+        assert_eq!(header.map(drop), Err(unfinished));
+        let header = connection.send_text_header("t", &mut outbox);
         assert_eq!(header.map(drop), Err(unfinished));
         let prepared = Prepared::text("t");
         assert_eq!(connection.send_prepared(&prepared, &mut outbox), Err(unfinished));
@@ -550,6 +555,8 @@ fn s6_1_a_frame_waits_while_the_outbox_is_full() {
     );
     let mut payload = *b"p";
     let header = connection.send_header(MessageKind::Text, &mut payload, &mut outbox);
+    assert_eq!(header.map(drop), Err(SendError::Full));
+    let header = connection.send_text_header("p", &mut outbox);
     assert_eq!(header.map(drop), Err(SendError::Full));
     let prepared = Prepared::text("p");
     assert_eq!(
@@ -659,7 +666,7 @@ fn s7_1_7_failing_inside_a_frame_sends_nothing_more() {
         connection.continue_frame(b"cd", &mut outbox),
         Err(SendError::Closed)
     );
-    for send in &SENDS[..11] {
+    for send in &SENDS[..12] {
         assert_eq!(send(&mut connection, &mut outbox), Err(SendError::Closed));
     }
     connection.close(None, &mut outbox).unwrap(); // has no effect any more
@@ -690,6 +697,11 @@ fn s5_3_a_header_by_itself_goes_with_its_payload() {
                 assert_eq!((header_len, parsed.fin), (header.len(), true));
                 if role == Role::Server {
                     assert_eq!(given, payload, "untouched");
+                }
+                if (role, kind) == (Role::Server, MessageKind::Text) {
+                    let text = str::from_utf8(&payload).unwrap();
+                    let of_text = connection.send_text_header(text, &mut outbox).unwrap();
+                    assert_eq!(*of_text, *header);
                 }
                 keys.extend(parsed.key.map(MaskingKey::octets));
             }
@@ -737,19 +749,21 @@ fn s5_6_a_header_is_made_for_valid_text_only() {
 /// little of the outbox was written before.
 #[test]
 fn s5_5_3_bytes_beside_the_outbox_stay_in_their_place() {
-    for prepared in [false, true] {
+    for beside in 0..3 {
         let (mut connection, mut outbox) = server();
         give(&mut connection, &mut outbox, &[(0x89, b"1")]);
         let mut wire = outbox.bytes().to_vec();
-        if prepared {
+        if beside == 0 {
             let message = Prepared::text("beside");
             wire.extend_from_slice(connection.share_prepared(&message, &mut outbox).unwrap());
         } else {
             let mut payload = *b"beside";
-            let header = connection
-                .send_header(MessageKind::Text, &mut payload, &mut outbox)
-                .unwrap();
-            wire.extend_from_slice(&header);
+            let header = if beside == 1 {
+                connection.send_header(MessageKind::Text, &mut payload, &mut outbox)
+            } else {
+                connection.send_text_header("beside", &mut outbox)
+            };
+            wire.extend_from_slice(&header.unwrap());
             wire.extend_from_slice(&payload);
         }
         // Before the writing is done, the next Ping comes.
@@ -805,7 +819,7 @@ fn s6_1_nothing_is_sent_beside_the_outbox_when_closing() {
             .close(Close::new(CloseCode::NORMAL, ""), &mut outbox)
             .unwrap();
         let before = outbox.len();
-        for send in &SENDS[..9] {
+        for send in &SENDS[..10] {
             assert_eq!(send(&mut connection, &mut outbox), Err(SendError::Closed));
         }
         assert_eq!(outbox.len(), before);
@@ -893,7 +907,12 @@ proptest! {
                         wire.put_beside(&[&header[..], &payload].concat(), &outbox);
                     }
                 }
-                Step::Send(8) => {
+                Step::Send(7) => {
+                    if let Ok(header) = connection.send_text_header("vectored", &mut outbox) {
+                        wire.put_beside(&[&header[..], b"vectored"].concat(), &outbox);
+                    }
+                }
+                Step::Send(9) => {
                     if let Ok(bytes) = connection.share_prepared(&prepared, &mut outbox) {
                         wire.put_beside(bytes, &outbox);
                     }

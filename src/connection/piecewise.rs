@@ -31,10 +31,7 @@ impl Connection {
     /// # Errors
     /// As [`send_text`](Self::send_text); [`SendError::MustMask`]; [`SendError::FrameTooLong`] from 2^63 bytes on.
     pub fn begin_frame(&mut self, kind: MessageKind, len: u64, outbox: &mut Outbox) -> Result<(), SendError> {
-        self.may_begin(outbox)?;
-        if self.masks() {
-            return Err(SendError::MustMask);
-        }
+        self.may_begin_unmasked(outbox)?;
         if len > u64::MAX >> 1 {
             return Err(SendError::FrameTooLong);
         }

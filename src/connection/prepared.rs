@@ -151,10 +151,7 @@ impl Connection {
 
     /// The frame of a prepared message, if it may be sent now.
     fn prepared<'m>(&self, message: &'m Prepared, outbox: &Outbox) -> Result<&'m [u8], SendError> {
-        self.may_begin(outbox)?;
-        if self.masks() {
-            return Err(SendError::MustMask);
-        }
+        self.may_begin_unmasked(outbox)?;
         #[cfg(feature = "deflate")]
         if self.shares_compressed(message.plain.len(), 0)
             && let Some((_, frame)) = message

@@ -94,7 +94,8 @@ impl Connection {
 
     /// Makes the header of a message whose payload data the embedder writes itself, without a copy: behind all
     /// of [`Outbox::bytes`] goes the header, behind that the payload, and then what is sent later. A client's
-    /// payload is masked in place.
+    /// payload is masked in place. Several messages can go out by one write, each payload behind its header, as long as
+    /// the outbox takes nothing in between.
     ///
     /// ```
     /// use ws_proto::{Config, Connection, MessageKind, Outbox, Role};
@@ -120,6 +121,17 @@ impl Connection {
         let mut header = Header::new(kind.opcode(), payload.len() as u64);
         header.key = self.mask_for_header(kind, payload, outbox)?;
         Ok(header.encode())
+    }
+
+    /// [`send_header`](Self::send_header) for a server's text, which is not looked at, since it is valid.
+    ///
+    /// # Errors
+    /// As [`send_text`](Self::send_text), and [`SendError::MustMask`].
+    #[inline]
+    pub fn send_text_header(&mut self, text: &str, outbox: &mut Outbox) -> Result<EncodedHeader, SendError> {
+        self.may_begin_unmasked(outbox)?;
+        outbox.settle();
+        Ok(Header::new(Opcode::TEXT, text.len() as u64).encode())
     }
 
     /// [`send_header`](Self::send_header) but for the header: the key that a client's payload is masked with now.
@@ -310,6 +322,16 @@ impl Connection {
 
     /// Whether the message that was begun may go on: also while the answer to a Close frame waits for it
     /// (RFC 6455 §5.5.1).
+    /// [`may_begin`](Self::may_begin) for what does not mask.
+    pub(super) fn may_begin_unmasked(&self, outbox: &Outbox) -> Result<(), SendError> {
+        self.may_begin(outbox)?;
+        if self.masks() {
+            Err(SendError::MustMask)
+        } else {
+            Ok(())
+        }
+    }
+
     fn may_continue(&self, outbox: &Outbox) -> Result<MessageKind, SendError> {
         if !matches!(self.phase, Phase::Open | Phase::Remote) {
             return Err(SendError::Closed);

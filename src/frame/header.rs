@@ -161,17 +161,14 @@ impl Header {
             (LEN_16, (len as u16).swap_bytes() as u64 | key << 16, 4)
         } else {
             let most = u64::MAX >> 1;
-            let len = if len < most { len } else { most }.swap_bytes();
+            let len = if len < most { len } else { most };
+            let len = len.swap_bytes();
             let last = (len >> 48 | key << 16).to_le_bytes();
-            if let (Some(to), Some(last)) = (octets.last_chunk_mut(), last.first_chunk::<6>()) {
-                *to = *last;
-            }
+            octets.split_at_mut(8).1.copy_from_slice(last.split_at(6).0);
             (LEN_64, len, 10)
         };
         let word = self.first_octet() as u64 | ((mask | len_7) as u64) << 8 | behind << 16;
-        if let Some(to) = octets.first_chunk_mut() {
-            *to = word.to_le_bytes();
-        }
+        octets.split_at_mut(8).0.copy_from_slice(&word.to_le_bytes());
         key_start + key_len
     }
 
@@ -206,16 +203,49 @@ pub(crate) struct Fault {
 #[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// Octet by octet.
+    fn naive(key: Option<MaskingKey>, payload_len: u64) -> Vec<u8> {
+        let mask = if key.is_some() { 0x80 } else { 0 };
+        let mut octets = vec![0x81];
+        match payload_len {
+            0..=125 => octets.push(mask | payload_len as u8),
+            126..=0xffff => {
+                octets.push(mask | 126);
+                octets.extend((payload_len as u16).to_be_bytes());
+            }
+            _ => {
+                octets.push(mask | 127);
+                octets.extend(payload_len.to_be_bytes());
+            }
+        }
+        octets.extend(key.into_iter().flat_map(MaskingKey::octets));
+        octets
+    }
 
     #[test]
-    fn s5_2_a_header_in_place_is_the_header() {
+    fn s5_2_every_form_wherever_it_is_encoded() {
         for key in [None, Some(MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]))] {
-            for payload_len in [0, 1, 125, 126, 0x0102, 0xffff, 0x1_0000, u64::MAX >> 1] {
+            for payload_len in [
+                0,
+                1,
+                125,
+                126,
+                0x0102,
+                0xffff,
+                0x1_0000,
+                0x0102_0304_0506_0708,
+                u64::MAX >> 1,
+            ] {
                 let mut header = Header::new(Opcode::TEXT, payload_len);
                 header.key = key;
+                let expected = naive(key, payload_len);
+                assert_eq!(*header.encode(), expected);
                 let mut octets = [0xaa; Header::MAX_BYTES];
                 let len = header.encode_to(&mut octets);
-                assert_eq!(octets[..len], *header.encode());
+                assert_eq!(octets[..len], expected);
             }
         }
     }

@@ -38,19 +38,7 @@ impl Key {
     /// Pad bits that are not zero are accepted (RFC 4648 §3.5 leaves it open): the text is hashed, not decoded.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        Self::text_in(value).copied().map(Self)
-    }
-
-    /// The text of the key in this field value.
-    pub(super) fn text_in(value: &[u8]) -> Option<&[u8; 24]> {
-        let key: &[u8; 24] = value.try_into().ok()?;
-        let (text, padding) = key.split_at(22);
-        (padding == b"==" && BASE64.span(text) == text.len()).then_some(key)
-    }
-
-    /// The key of a text that was [found](Self::text_in) to be one.
-    pub(super) const fn of_text(text: &[u8; 24]) -> Self {
-        Self(*text)
+        Some(KeyText::parse(value)?.key())
     }
 
     /// The text of the key.
@@ -70,6 +58,29 @@ impl Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({})", self.as_str())
+    }
+}
+
+/// A [`Key`] where it was sent.
+#[derive(Clone, Copy)]
+pub(super) struct KeyText<'a>(&'a [u8; 24]);
+
+impl<'a> KeyText<'a> {
+    /// [`Key::parse`] without a copy.
+    pub(super) fn parse(value: &'a [u8]) -> Option<Self> {
+        let key: &[u8; 24] = value.try_into().ok()?;
+        let (text, padding) = key.split_at(22);
+        (padding == b"==" && BASE64.span(text) == text.len()).then_some(Self(key))
+    }
+
+    pub(super) const fn key(self) -> Key {
+        Key(*self.0)
+    }
+}
+
+impl fmt::Debug for KeyText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key().fmt(f)
     }
 }
 

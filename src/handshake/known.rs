@@ -83,7 +83,7 @@ impl<'a> Known<'a> {
 }
 
 /// Whether these are the same but for the case of letters. Most come in the letters of their standards: that comparison
-/// is a few instructions.
+/// is a few instructions, if the caller's length is known.
 #[inline(always)]
 fn is(bytes: &[u8], known: &str) -> bool {
     bytes == known.as_bytes() || bytes.eq_ignore_ascii_case(known.as_bytes())

@@ -2,7 +2,7 @@
 
 use super::error::RequestError;
 use super::fields::{Field, Fields};
-use super::key::{AcceptValue, Key};
+use super::key::{AcceptValue, Key, KeyText};
 use super::known::{self, COMMON_OFFER, EXTENSIONS, Known, Lines, Occurs, PROTOCOL, Target};
 use super::url::Authority;
 use crate::deflate;
@@ -169,7 +169,7 @@ impl<'a> RequestHead<'a> {
         let Occurs::Once(key) = known.key else {
             return Err(RequestError::Key);
         };
-        let key = Key::text_in(key).ok_or(RequestError::Key)?;
+        let key = KeyText::parse(key).ok_or(RequestError::Key)?;
         let origin = known.origin()?;
         // Most requests have none: not even an iterator is made.
         if !matches!(known.subprotocols, Occurs::Never) {
@@ -211,7 +211,7 @@ pub struct Request<'a> {
     /// Its authority is there.
     target: Target<'a>,
     fields: Fields<'a>,
-    key: &'a [u8; 24],
+    key: KeyText<'a>,
     /// Visible ASCII. It becomes text when somebody reads it.
     origin: Option<&'a [u8]>,
     subprotocols: Occurs<'a>,
@@ -277,7 +277,7 @@ impl<'a> Request<'a> {
     /// The key, as it was sent.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key::of_text(self.key)
+        self.key.key()
     }
 
     /// The value that Sec-WebSocket-Accept must have in the answer.

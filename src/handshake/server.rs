@@ -50,8 +50,8 @@ pub struct Received<'r> {
     /// How many of the bytes belong to the head. Those behind it are left for whoever reads on, which is the
     /// connection after the request was accepted.
     pub consumed: usize,
-    /// The head, once it is complete. `None`: all bytes were consumed, and more are needed. It is some 200 bytes long, as is the
-    /// request that it leads to: what looks at them where they are does not wait for a copy.
+    /// The head, once it is complete. `None`: all bytes were consumed, and more are needed. Some 200 bytes: to look at it where it is
+    /// takes less than a copy.
     pub head: Option<RequestHead<'r>>,
 }
 

@@ -7,11 +7,18 @@ use arrayvec::ArrayVec;
 
 use crate::peers::FLUSH_BYTES;
 use crate::wire::Wire;
+use crate::workloads::{Message, Send};
 
 /// Payload data from which that pays: a copy of less costs less than two slices.
-pub const LEAST_BYTES: usize = 1 << 10;
+const LEAST_BYTES: usize = 1 << 10;
 
 const MOST_FRAMES: usize = FLUSH_BYTES / LEAST_BYTES;
+
+/// Whether that pays for all messages of a job, and they are a server's, which need not be masked.
+pub fn pays(job: &Send) -> bool {
+    let long = |message: &Message| message.payload.len() >= LEAST_BYTES;
+    job.server && job.deflate.is_none() && job.messages.iter().all(long)
+}
 
 /// Headers, and the payload data behind each.
 pub struct Together<'a, H> {
@@ -27,7 +34,7 @@ impl<'a, H: Deref<Target = [u8]>> Together<'a, H> {
         }
     }
 
-    /// Adds a frame with at least [`LEAST_BYTES`]; whether there is enough to write now.
+    /// Adds a frame of those for which it [`pays`]; whether there is enough to write now.
     #[inline(always)]
     pub fn add(&mut self, header: H, payload: &'a [u8]) -> bool {
         self.frames.push((header, payload));

@@ -113,7 +113,8 @@ impl Content {
         }
     }
 
-    pub fn message(self, len: usize) -> Message {
+    /// Binary messages of different numbers differ.
+    pub fn message(self, len: usize, number: usize) -> Message {
         let characters: &[&str] = match self {
             Self::Binary => &[],
             Self::Ascii => &["q", "u", "i", "c", "k", " "],
@@ -127,7 +128,7 @@ impl Content {
             payload.extend_from_slice(character.as_bytes());
         }
         let rest = (payload.len()..len).map(|i| match self {
-            Self::Binary => ((i * 151) >> 2) as u8,
+            Self::Binary => ((i * 151) >> 2 ^ number) as u8,
             _ => b'.',
         });
         payload.extend(rest.collect::<Vec<_>>());
@@ -210,7 +211,7 @@ impl Job {
 fn many(content: Content, len: usize) -> Vec<Message> {
     let least = if len > ROUND_BYTES { 1 } else { LEAST_MESSAGES };
     let count = (ROUND_BYTES / len).clamp(least, MOST_MESSAGES);
-    (0..count).map(|_| content.message(len)).collect()
+    (0..count).map(|number| content.message(len, number)).collect()
 }
 
 /// Six in ten up to 64 bytes, three up to 125, one up to 1 KiB.
@@ -227,7 +228,7 @@ fn blend(content: Content) -> Vec<Message> {
         6..9 => 65 + below(61),
         _ => 126 + below(899),
     };
-    (0..512).map(|_| content.message(len())).collect()
+    (0..512).map(|number| content.message(len(), number)).collect()
 }
 
 fn receive(server: bool, messages: Vec<Message>, read_bytes: usize) -> Receive {
@@ -357,7 +358,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
     }
     for content in [Content::Ascii, Content::Mixed] {
         for len in [32, 125, 1 << 10, 16 << 10] {
-            let text = || content.message(len).payload.to_vec();
+            let text = || content.message(len, 0).payload.to_vec();
             let name = content.name();
             add(&format!("validate {name}"), size(len), Job::Validate(text()));
             add(
@@ -377,7 +378,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
 
 /// A connection that has received one message.
 pub fn idle() -> Job {
-    Job::Receive(receive(true, vec![Content::Binary.message(32)], READ))
+    Job::Receive(receive(true, vec![Content::Binary.message(32, 0)], READ))
 }
 
 fn size(len: usize) -> String {
@@ -399,7 +400,7 @@ mod tests {
 
     #[test]
     fn mixed_text_stays_text_under_the_text_key() {
-        let text = Content::Mixed.message(1000).payload.to_vec();
+        let text = Content::Mixed.message(1000, 0).payload.to_vec();
         let masked: Vec<u8> = text.iter().map(|octet| octet ^ 1).collect();
         assert!(str::from_utf8(&text).is_ok() && str::from_utf8(&masked).is_ok());
     }

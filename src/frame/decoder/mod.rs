@@ -119,6 +119,7 @@ impl Decoder {
     /// The [`Violation`], once; then all input is discarded.
     #[inline]
     pub fn decode(&mut self, bytes: &mut [u8]) -> Result<Step, Violation> {
+        // Looked at where it was returned: see `split_header_within`.
         let step = self.split(bytes);
         if let Ok(Step {
             part:
@@ -143,10 +144,11 @@ impl Decoder {
     pub fn split(&mut self, bytes: &[u8]) -> Result<Step, Violation> {
         match self.state {
             State::Payload { masked } => Ok(self.payload(masked, bytes)),
-            _ => self.split_header(bytes),
+            State::Header | State::Failed => self.split_header(bytes),
         }
     }
 
+    /// [`split`](Self::split) when no payload data is to come. Too long to be a part of the embedder's code, as the rest is.
     #[inline(never)]
     fn split_header(&mut self, bytes: &[u8]) -> Result<Step, Violation> {
         self.split_header_within(bytes, Room::ANY)
@@ -190,7 +192,7 @@ impl Decoder {
             bytes
         } else {
             gathered = self.gathered(bytes);
-            &gathered[..gathered.len().min(before + bytes.len())]
+            &gathered.0[..gathered.1]
         };
         match Header::parse_by(&judge, octets) {
             Ok(Some((header, len))) => {
@@ -216,15 +218,15 @@ impl Decoder {
         }
     }
 
-    /// What had come of a header, and as many of the bytes behind that as a header can have.
+    /// What had come of a header, with as many of the bytes behind it as a header can have; how many octets that is.
     #[cold]
-    fn gathered(&self, bytes: &[u8]) -> [u8; Header::MAX_BYTES] {
-        let (before, behind) = self.partial.split_at(usize::from(self.partial_len));
-        let more = bytes.len().min(1 + behind.len());
+    fn gathered(&self, bytes: &[u8]) -> ([u8; Header::MAX_BYTES], usize) {
+        let before = usize::from(self.partial_len);
+        let len = Header::MAX_BYTES.min(before + bytes.len());
         let mut octets = [0; Header::MAX_BYTES];
-        octets[..before.len()].copy_from_slice(before);
-        octets[before.len()..][..more].copy_from_slice(&bytes[..more]);
-        octets
+        octets[..before].copy_from_slice(&self.partial[..before]);
+        octets[before..len].copy_from_slice(&bytes[..len - before]);
+        (octets, len)
     }
 
     /// Whether a frame's header came, and not all of its payload data.

@@ -51,6 +51,7 @@ pub struct Frames {
     messages: Vec<Message>,
     masked: bool,
     text: bool,
+    from_where_they_lie: bool,
 }
 
 impl Frames {
@@ -63,6 +64,7 @@ impl Frames {
             messages: job.messages.iter().map(Message::copy).collect(),
             masked: !job.server,
             text: job.messages[0].text,
+            from_where_they_lie: together::pays(job),
         }
     }
 }
@@ -92,7 +94,7 @@ impl Frames {
         for message in &self.messages {
             let payload = std::hint::black_box(&message.payload[..]);
             let len = payload.len();
-            if !MASKED && !self.text && len >= together::LEAST_BYTES {
+            if self.from_where_they_lie {
                 if together.add(Header::new(opcode, len), payload) {
                     together.write(&[], &mut self.wire);
                 }
@@ -118,11 +120,7 @@ impl Frames {
                     10
                 } + if MASKED { 4 } else { 0 };
                 let to = to.add(header_len);
-                if MASKED || len < 126 {
-                    K::copy_xor(payload.as_ptr(), to, len, key);
-                } else {
-                    to.copy_from_nonoverlapping(payload.as_ptr(), len);
-                }
+                K::copy_xor(payload.as_ptr(), to, len, key);
                 at += header_len + len;
             }
             if at >= FLUSH_BYTES {

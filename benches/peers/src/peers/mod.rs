@@ -27,6 +27,7 @@ pub const IDEAL: &str = "ideal";
 pub const NOT_ALONE: &str = "has no such function of its own";
 const NO_PIECES: &str = "shows whole messages only";
 const PIECES_UNCHECKED: &str = "does not validate text that it shows in pieces";
+const FRAMES_ONLY: &str = "splits frames only: no messages, and so no text";
 const NO_DEFLATE: &str = "has no permessage-deflate";
 const HYPER: &str = "reads no head of a request: hyper does, or an HTTP server";
 

@@ -8,7 +8,7 @@ use websocket_sans_io::{
     FrameInfo, Opcode, WebsocketFrameDecoder, WebsocketFrameEncoder, WebsocketFrameEvent,
 };
 
-use super::{FLUSH_BYTES, NO_DEFLATE, NOT_ALONE, connection, rounds};
+use super::{FLUSH_BYTES, FRAMES_ONLY, NO_DEFLATE, NOT_ALONE, connection, rounds};
 use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::workloads::{Job, KEY, Message};
@@ -17,7 +17,7 @@ pub fn enter(job: &Job) -> Entry {
     let times = job.messages();
     match job {
         _ if job.deflate().is_some() => Err(NO_DEFLATE),
-        Job::Receive(job) if job.is_text() => Err("splits frames only: no messages, and so no text"),
+        Job::Receive(job) if job.is_text() => Err(FRAMES_ONLY),
         Job::Receive(job) => {
             let (mut wire, mut decoder) = (job.wire(), WebsocketFrameDecoder::new());
             let mut buffer = vec![0; job.read_bytes];

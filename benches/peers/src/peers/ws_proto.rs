@@ -10,7 +10,7 @@ use ws_proto::mask::MaskingKey;
 use ws_proto::utf8::Validator;
 use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role};
 
-use super::{FLUSH_BYTES, NOT_ALONE, connection, rounds};
+use super::{FLUSH_BYTES, FRAMES_ONLY, NO_DEFLATE, NOT_ALONE, connection, rounds};
 use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::deflate::Context;
@@ -86,13 +86,16 @@ pub fn enter_decoder(job: &Job) -> Entry {
     let Job::Receive(job) = job else {
         return Err(NOT_ALONE);
     };
-    if job.deflate.is_some() || job.is_text() {
-        return Err("splits frames only: no messages, and so no text");
+    if job.deflate.is_some() {
+        return Err(NO_DEFLATE);
+    }
+    if job.is_text() {
+        return Err(FRAMES_ONLY);
     }
     let (mut wire, messages) = (job.wire(), job.messages.len() as u64);
     let mut decoder = Decoder::new(Rules::new(if job.server { Role::Server } else { Role::Client }));
     let (mut buffer, mut fin) = (vec![0; job.read_bytes], false);
-    rounds(move |seen| {
+    connection(size_of::<Decoder>(), buffer.len(), move |seen| {
         let last = seen.messages + messages;
         while seen.messages < last {
             let n = wire.read_into(&mut buffer);
@@ -180,13 +183,19 @@ fn send(job: &Send) -> Entry {
     let mut outbox = outbox(job.server, job.deflate);
     let mut state = Connection::new(role, &config(job.deflate));
     let mut messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
+    let from_where_they_lie = together::pays(job);
     rounds(move |seen| {
         seen.messages += messages.len() as u64;
         let mut together = Together::new();
         for message in &mut messages {
-            if role == Role::Server && !message.text && message.payload.len() >= together::LEAST_BYTES {
+            if from_where_they_lie {
                 let payload = black_box(&mut message.payload[..]);
-                let header = state.send_header(MessageKind::Binary, payload, &mut outbox);
+                let header = if message.text {
+                    // SAFETY: as below.
+                    state.send_text_header(unsafe { str::from_utf8_unchecked(payload) }, &mut outbox)
+                } else {
+                    state.send_header(MessageKind::Binary, payload, &mut outbox)
+                };
                 if together.add(header.expect("the connection is open"), payload) {
                     together.write(outbox.bytes(), &mut wire);
                     outbox.consume(outbox.len());
