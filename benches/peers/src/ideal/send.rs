@@ -74,7 +74,9 @@ impl Loop for Frames {
     unsafe fn run<K: Kernel>(&mut self, seen: &mut Seen<'_>) {
         // SAFETY: the caller's.
         unsafe {
-            if self.masked {
+            if self.from_where_they_lie {
+                self.from_where_they_lie();
+            } else if self.masked {
                 self.frames::<K, true>();
             } else {
                 self.frames::<K, false>();
@@ -85,21 +87,26 @@ impl Loop for Frames {
 }
 
 impl Frames {
+    fn from_where_they_lie(&mut self) {
+        let opcode = 0x80 | if self.text { 1 } else { 2 };
+        let mut together = Together::new();
+        for message in &self.messages {
+            let payload = std::hint::black_box(&message.payload[..]);
+            if together.add(Header::new(opcode, payload.len()), payload) {
+                together.write(&[], &mut self.wire);
+            }
+        }
+        together.write(&[], &mut self.wire);
+    }
+
     #[inline(always)]
     unsafe fn frames<K: Kernel, const MASKED: bool>(&mut self) {
         let opcode = 0x80 | if self.text { 1 } else { 2 };
         let masked = if MASKED { 0x80 } else { 0 };
         let mut at = 0;
-        let mut together = Together::new();
         for message in &self.messages {
             let payload = std::hint::black_box(&message.payload[..]);
             let len = payload.len();
-            if self.from_where_they_lie {
-                if together.add(Header::new(opcode, len), payload) {
-                    together.write(&[], &mut self.wire);
-                }
-                continue;
-            }
             let key = if MASKED { self.keys.next_u32() } else { 0 };
             // SAFETY: there is room for the longest message and its header behind what was not written yet.
             unsafe {
@@ -128,7 +135,6 @@ impl Frames {
                 at = 0;
             }
         }
-        together.write(&[], &mut self.wire);
         if at > 0 {
             self.wire.write_from(&self.out[..at]);
         }
