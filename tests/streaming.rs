@@ -685,13 +685,15 @@ fn s5_3_a_header_by_itself_goes_with_its_payload() {
     for role in ROLES {
         let (mut connection, mut outbox) = (Connection::new(role, &Config::default()), outbox(role));
         let mut keys = Vec::new();
+        let (mut together, mut all_sent) = (Vec::new(), Vec::new());
         for len in LENGTHS {
             for (kind, first) in [(MessageKind::Text, "81"), (MessageKind::Binary, "82")] {
                 let payload = vec![b'v'; len];
                 let mut given = payload.clone();
                 let header = connection.send_header(kind, &mut given, &mut outbox).unwrap();
                 assert!(outbox.is_empty());
-                let sent = frames(role, &[&header[..], &given].concat());
+                let frame = [&header[..], &given].concat();
+                let sent = frames(role, &frame);
                 assert_eq!(sent, [format!("{first} {}", to_hex(&payload)).trim_end()]);
                 let (parsed, header_len) = Header::parse(&header).unwrap().unwrap();
                 assert_eq!((header_len, parsed.fin), (header.len(), true));
@@ -704,8 +706,12 @@ fn s5_3_a_header_by_itself_goes_with_its_payload() {
                     assert_eq!(*of_text, *header);
                 }
                 keys.extend(parsed.key.map(MaskingKey::octets));
+                together.extend(frame);
+                all_sent.extend(sent);
             }
         }
+        // Nothing came in between: one write takes them all.
+        assert_eq!(frames(role, &together), all_sent);
         let drawn = keys.len();
         assert_eq!(
             drawn,

@@ -320,8 +320,6 @@ impl Connection {
         }
     }
 
-    /// Whether the message that was begun may go on: also while the answer to a Close frame waits for it
-    /// (RFC 6455 §5.5.1).
     /// [`may_begin`](Self::may_begin) for what does not mask.
     pub(super) fn may_begin_unmasked(&self, outbox: &Outbox) -> Result<(), SendError> {
         self.may_begin(outbox)?;
@@ -332,6 +330,8 @@ impl Connection {
         }
     }
 
+    /// Whether the message that was begun may go on: also while the answer to a Close frame waits for it
+    /// (RFC 6455 §5.5.1).
     fn may_continue(&self, outbox: &Outbox) -> Result<MessageKind, SendError> {
         if !matches!(self.phase, Phase::Open | Phase::Remote) {
             return Err(SendError::Closed);
