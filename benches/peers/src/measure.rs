@@ -63,7 +63,7 @@ pub fn workload(
 ) -> Vec<Row> {
     let mut turns = Vec::new();
     for (name, enter) in peers::ALL {
-        if effort.alone && ![peers::US, peers::IDEAL].contains(&name) {
+        if effort.alone && ![peers::US, peers::OWN_LOOP, peers::IDEAL].contains(&name) {
             continue;
         }
         match enter(&checked.job) {

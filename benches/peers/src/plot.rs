@@ -7,14 +7,15 @@ use std::path::Path;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::peers::{DECODER, IDEAL, US};
+use crate::peers::{DECODER, IDEAL, OWN_LOOP, US};
 use crate::table::{Row, distinct, find};
 
 const SIZE: (u32, u32) = (900, 480);
 
 /// By the beginning of a contender's name, the same in all plots; the first that fits.
-const STYLES: [(&str, RGBColor, u32); 18] = [
+const STYLES: [(&str, RGBColor, u32); 19] = [
     ("ws-proto-tokio", RGBColor(0xff, 0x7f, 0x0e), 2),
+    (OWN_LOOP, RGBColor(0xf0, 0x50, 0x60), 1),
     (DECODER, RGBColor(0xe8, 0x90, 0x90), 2),
     (US, RGBColor(0xd6, 0x27, 0x28), 3),
     (IDEAL, BLACK, 2),

@@ -22,6 +22,7 @@ pub const FLUSH_BYTES: usize = 16 << 10;
 const LIMIT_BYTES: usize = 16 << 20;
 
 pub const US: &str = "ws-proto";
+pub const OWN_LOOP: &str = "ws-proto own loop";
 pub const DECODER: &str = "ws-proto decoder";
 pub const IDEAL: &str = "ideal";
 pub const NOT_ALONE: &str = "has no such function of its own";
@@ -33,10 +34,11 @@ const HYPER: &str = "reads no head of a request: hyper does, or an HTTP server";
 
 type Enter = fn(&Job) -> Entry;
 
-pub const ALL: [(&str, Enter); 16] = [
+pub const ALL: [(&str, Enter); 17] = [
     ("copy", crate::ideal::copy),
     (IDEAL, crate::ideal::ideal),
     (US, ws_proto::enter),
+    (OWN_LOOP, ws_proto::enter_own_loop),
     (DECODER, ws_proto::enter_decoder),
     ("tungstenite", tungstenite::enter),
     ("tokio-websockets", tokio_websockets::enter),
@@ -52,9 +54,12 @@ pub const ALL: [(&str, Enter); 16] = [
     ("XOR then simdutf8", reference::xor_simdutf8),
 ];
 
-/// Whether this is a bound, a function alone or a part of this crate, and not a WebSocket crate.
+/// Whether this is a bound, a function alone, or this crate called otherwise or in part, and not a WebSocket crate.
 pub fn is_reference(name: &str) -> bool {
-    matches!(name, "copy" | IDEAL | DECODER | "simdutf8" | "XOR then simdutf8")
+    matches!(
+        name,
+        "copy" | IDEAL | OWN_LOOP | DECODER | "simdutf8" | "XOR then simdutf8"
+    )
 }
 
 /// Whether this puts messages together and validates text by itself.

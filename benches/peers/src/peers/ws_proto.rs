@@ -23,7 +23,7 @@ const CONNECTION_BYTES: usize = size_of::<Connection>() + size_of::<Inbox>() + s
 pub fn enter(job: &Job) -> Entry {
     let times = job.messages();
     match job {
-        Job::Receive(job) => receive(job),
+        Job::Receive(job) => receive(job, CONNECTION_BYTES, next),
         Job::Send(job) => send(job),
         Job::Mask(len) => {
             let mut bytes = Aligned::new(&vec![0; *len]);
@@ -137,14 +137,28 @@ fn outbox(server: bool, deflate: Option<Context>) -> Outbox {
     outbox
 }
 
+/// `Connection::receive` in the loop itself: without the call of [`next`].
+pub fn enter_own_loop(job: &Job) -> Entry {
+    match job {
+        Job::Receive(job) => receive(job, 0, |state, input, outbox| {
+            state.receive(input, outbox).expect("no violation")
+        }),
+        _ => Err(NOT_ALONE),
+    }
+}
+
 /// A call that is not inlined for each message, as of a runtime that others call.
 #[inline(never)]
 fn next(state: &mut Connection, input: &mut Input<&mut [u8], &mut Inbox>, outbox: &mut Outbox) -> bool {
     state.receive(input, outbox).expect("no violation")
 }
 
-/// The readiness loop: one buffer for all connections of a thread.
-fn receive(job: &Receive) -> Entry {
+/// The readiness loop: one buffer for all connections of a thread, which hold `inline` bytes each.
+fn receive(
+    job: &Receive,
+    inline: usize,
+    next: impl Fn(&mut Connection, &mut Input<&mut [u8], &mut Inbox>, &mut Outbox) -> bool + 'static,
+) -> Entry {
     let (mut wire, messages, pieces) = (job.wire(), job.messages.len() as u64, job.pieces);
     let mut config = config(job.deflate);
     config.pieces = pieces;
@@ -152,7 +166,7 @@ fn receive(job: &Receive) -> Entry {
     let mut state = Connection::new(role, &config);
     let (mut inbox, mut outbox) = (Inbox::new(), outbox(true, job.deflate));
     let mut buffer = vec![0; job.read_bytes];
-    connection(CONNECTION_BYTES, buffer.len(), move |seen| {
+    connection(inline, buffer.len(), move |seen| {
         let last = seen.messages + messages;
         while seen.messages < last {
             let mut input = Input::with_space(&mut buffer[..], &mut inbox);
