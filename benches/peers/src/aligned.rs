@@ -11,10 +11,25 @@ pub struct Aligned {
 
 impl Aligned {
     const LINE: usize = 64;
+    const PAGE: usize = 4096;
 
     pub fn new(bytes: &[u8]) -> Self {
-        let mut aligned = vec![0; bytes.len() + 2 * Self::LINE];
-        let start = aligned.as_ptr().align_offset(Self::LINE);
+        Self::with(Self::LINE, 0, bytes)
+    }
+
+    /// Bytes to be copied to a [`space`](Self::space): at the beginning of a page.
+    pub fn source(bytes: &[u8]) -> Self {
+        Self::with(Self::PAGE, 0, bytes)
+    }
+
+    /// So many zeros, from the middle of a page on: near the place in their pages that was written last, loads wait for it.
+    pub fn space(len: usize) -> Self {
+        Self::with(Self::PAGE, Self::PAGE / 2, &vec![0; len])
+    }
+
+    fn with(align: usize, offset: usize, bytes: &[u8]) -> Self {
+        let mut aligned = vec![0; offset + bytes.len() + align + Self::LINE];
+        let start = aligned.as_ptr().align_offset(align) + offset;
         aligned[start..start + bytes.len()].copy_from_slice(bytes);
         Self {
             bytes: aligned,

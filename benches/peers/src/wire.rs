@@ -14,11 +14,13 @@ use std::task::{Context, Poll, Waker};
 use tokio::io::ReadBuf;
 use wtx::collections::MaybeUninitSlice;
 
+use crate::aligned::Aligned;
+
 /// What was written, for a check.
 pub type Tap = Arc<Mutex<Vec<u8>>>;
 
 pub struct Wire {
-    bytes: Arc<[u8]>,
+    bytes: Arc<Aligned>,
     at: usize,
     read_bytes: usize,
     tap: Option<Tap>,
@@ -53,7 +55,7 @@ pub fn calls() -> (u64, u64) {
 
 impl Wire {
     /// A read returns at most `read_bytes`, and never goes over the end of `bytes`: the next one begins anew.
-    pub fn new(bytes: Arc<[u8]>, read_bytes: usize, tap: Option<Tap>) -> Self {
+    pub fn new(bytes: Arc<Aligned>, read_bytes: usize, tap: Option<Tap>) -> Self {
         Self {
             bytes,
             at: 0,

@@ -6,6 +6,7 @@ use zlib_rs::{Inflate, InflateFlush};
 
 use super::Loop;
 use super::kernel::{Kernel, rotated};
+use crate::aligned::Aligned;
 use crate::contender::Seen;
 use crate::deflate::{Compressor, Context, TAIL, WINDOW_BITS};
 use crate::peers::FLUSH_BYTES;
@@ -25,7 +26,7 @@ const MASKED: u8 = 0x80;
 /// Messages of one frame each, inflated as they are read.
 pub struct Receive {
     wire: Wire,
-    buffer: Vec<u8>,
+    buffer: Aligned,
     message: Vec<u8>,
     inflate: Inflate,
     context: Context,
@@ -38,7 +39,7 @@ impl Receive {
         assert!(job.server && job.is_text());
         Self {
             wire: job.wire(),
-            buffer: vec![0; job.read_bytes + 2 * SLACK],
+            buffer: Aligned::space(job.read_bytes + 2 * SLACK),
             message: vec![0; job.longest() + FAST],
             inflate: Inflate::new(false, WINDOW_BITS),
             context,

@@ -94,9 +94,9 @@ pub fn copy(job: &Job) -> Entry {
 
 struct Copy {
     wire: Wire,
-    read: Vec<u8>,
+    read: Aligned,
     /// Where the bytes of a read go: one place again and again, unless a message has to be whole.
-    to: Vec<u8>,
+    to: Aligned,
     bytes: usize,
     read_bytes: usize,
     key: u32,
@@ -109,8 +109,8 @@ impl Copy {
         let whole = if job.pieces { 0 } else { job.longest() };
         Self {
             wire: job.wire(),
-            read: job.bytes.to_vec(),
-            to: vec![0; whole.max(job.read_bytes) + job.read_bytes],
+            read: Aligned::source(&job.bytes),
+            to: Aligned::space(whole.max(job.read_bytes) + job.read_bytes),
             bytes: job.bytes.len(),
             read_bytes: job.read_bytes,
             key: if job.server { u32::from_le_bytes(KEY) } else { 0 },

@@ -4,6 +4,7 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use super::Loop;
 use super::kernel::{Kernel, rotated};
+use crate::aligned::Aligned;
 use crate::contender::Seen;
 use crate::wire::Wire;
 use crate::workloads::Receive;
@@ -17,7 +18,7 @@ const CONTINUATION: u8 = 0;
 /// Messages of one frame each, unmasked where the read put them; a long one is unmasked as it comes.
 pub struct Whole {
     wire: Wire,
-    buffer: Vec<u8>,
+    buffer: Aligned,
     read_bytes: usize,
     messages: usize,
     masked: bool,
@@ -28,7 +29,7 @@ impl Whole {
     pub fn new(job: &Receive) -> Self {
         Self {
             wire: job.wire(),
-            buffer: vec![0; 2 * job.read_bytes + job.longest() + 2 * SLACK],
+            buffer: Aligned::space(2 * job.read_bytes + job.longest() + 2 * SLACK),
             read_bytes: job.read_bytes,
             messages: job.messages.len(),
             masked: job.server,
@@ -155,7 +156,7 @@ impl Whole {
 /// One message in fragments, put together as it is unmasked; or one message shown piece by piece.
 pub struct Parts {
     wire: Wire,
-    buffer: Vec<u8>,
+    buffer: Aligned,
     message: Vec<u8>,
     read_bytes: usize,
     text: bool,
@@ -167,7 +168,7 @@ impl Parts {
         assert!(job.server && job.messages.len() == 1);
         Self {
             wire: job.wire(),
-            buffer: vec![0; job.read_bytes + 2 * SLACK],
+            buffer: Aligned::space(job.read_bytes + 2 * SLACK),
             message: vec![0; job.longest() + 2 * SLACK],
             read_bytes: job.read_bytes,
             text: job.is_text(),

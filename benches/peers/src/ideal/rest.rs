@@ -71,15 +71,15 @@ impl Loop for Text {
 /// The least that answers a request: its head parsed, the key hashed and encoded.
 pub struct Handshake {
     wire: Wire,
-    buffer: [u8; 1024],
+    buffer: Aligned,
     times: usize,
 }
 
 impl Handshake {
     pub fn new(tap: &MaybeTap) -> Self {
         Self {
-            wire: Wire::new(Arc::from(REQUEST), REQUEST.len(), tap.clone()),
-            buffer: [0; 1024],
+            wire: Wire::new(Arc::new(Aligned::source(REQUEST)), REQUEST.len(), tap.clone()),
+            buffer: Aligned::space(1024),
             times: Job::Handshake(None).messages(),
         }
     }

@@ -75,7 +75,7 @@ impl Loop for Frames {
         // SAFETY: the caller's.
         unsafe {
             if self.from_where_they_lie {
-                self.from_where_they_lie();
+                self.together();
             } else if self.masked {
                 self.frames::<K, true>();
             } else {
@@ -87,7 +87,7 @@ impl Loop for Frames {
 }
 
 impl Frames {
-    fn from_where_they_lie(&mut self) {
+    fn together(&mut self) {
         let opcode = 0x80 | if self.text { 1 } else { 2 };
         let mut together = Together::new();
         for message in &self.messages {

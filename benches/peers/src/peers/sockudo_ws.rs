@@ -139,7 +139,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let mut wire = Wire::new(Arc::from(REQUEST), REQUEST.len(), tap.clone());
+            let mut wire = Wire::new(Arc::new(Aligned::source(REQUEST)), REQUEST.len(), tap.clone());
             rounds(move |seen| {
                 for _ in 0..times {
                     assert!(now(sockudo_ws::handshake::server_handshake(&mut wire)).is_ok());

@@ -9,6 +9,7 @@ use soketto::handshake::server::Response;
 use soketto::{Data, Mode, Sender};
 
 use super::{NO_PIECES, NOT_ALONE, connection, rounds};
+use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
 use crate::workloads::{Job, Message, REQUEST};
@@ -67,7 +68,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let (request, tap) = (Arc::<[u8]>::from(REQUEST), tap.clone());
+            let (request, tap) = (Arc::new(Aligned::source(REQUEST)), tap.clone());
             rounds(move |seen| {
                 for _ in 0..messages {
                     let mut server = Server::new(Wire::new(request.clone(), REQUEST.len(), tap.clone()));

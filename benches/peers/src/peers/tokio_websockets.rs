@@ -7,6 +7,7 @@ use tokio_websockets::proto::{Message, Payload};
 use tokio_websockets::{ClientBuilder, ServerBuilder, WebSocketStream};
 
 use super::{NO_DEFLATE, NO_PIECES, NOT_ALONE, connection, rounds};
+use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::wire::{Wire, now};
 use crate::workloads::{Job, REQUEST};
@@ -55,7 +56,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let (request, tap) = (Arc::<[u8]>::from(REQUEST), tap.clone());
+            let (request, tap) = (Arc::new(Aligned::source(REQUEST)), tap.clone());
             rounds(move |seen| {
                 for _ in 0..messages {
                     let wire = Wire::new(request.clone(), REQUEST.len(), tap.clone());

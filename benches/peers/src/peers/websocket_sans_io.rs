@@ -20,7 +20,7 @@ pub fn enter(job: &Job) -> Entry {
         Job::Receive(job) if job.is_text() => Err(FRAMES_ONLY),
         Job::Receive(job) => {
             let (mut wire, mut decoder) = (job.wire(), WebsocketFrameDecoder::new());
-            let mut buffer = vec![0; job.read_bytes];
+            let mut buffer = Aligned::space(job.read_bytes);
             connection(size_of::<WebsocketFrameDecoder>(), buffer.len(), move |seen| {
                 let last = seen.messages + times as u64;
                 while seen.messages < last {

@@ -57,8 +57,8 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let mut wire = Wire::new(Arc::from(REQUEST), REQUEST.len(), tap.clone());
-            let mut buffer = vec![0; 4096];
+            let mut wire = Wire::new(Arc::new(Aligned::source(REQUEST)), REQUEST.len(), tap.clone());
+            let mut buffer = Aligned::space(4096);
             let mut outbox = Outbox::new();
             rounds(move |seen| {
                 for _ in 0..times {
@@ -94,7 +94,7 @@ pub fn enter_decoder(job: &Job) -> Entry {
     }
     let (mut wire, messages) = (job.wire(), job.messages.len() as u64);
     let mut decoder = Decoder::new(Rules::new(if job.server { Role::Server } else { Role::Client }));
-    let (mut buffer, mut fin) = (vec![0; job.read_bytes], false);
+    let (mut buffer, mut fin) = (Aligned::space(job.read_bytes), false);
     connection(size_of::<Decoder>(), buffer.len(), move |seen| {
         let last = seen.messages + messages;
         while seen.messages < last {
@@ -165,7 +165,7 @@ fn receive(
     let role = if job.server { Role::Server } else { Role::Client };
     let mut state = Connection::new(role, &config);
     let (mut inbox, mut outbox) = (Inbox::new(), outbox(true, job.deflate));
-    let mut buffer = vec![0; job.read_bytes];
+    let mut buffer = Aligned::space(job.read_bytes);
     connection(inline, buffer.len(), move |seen| {
         let last = seen.messages + messages;
         while seen.messages < last {

@@ -17,6 +17,7 @@ use wtx::web_socket::{
 };
 
 use super::{NO_PIECES, NOT_ALONE, connection, rounds};
+use crate::aligned::Aligned;
 use crate::contender::Entry;
 use crate::deflate::{Context, LEVEL, WINDOW_BITS};
 use crate::wire::{Wire, now};
@@ -84,7 +85,7 @@ pub fn enter(job: &Job) -> Entry {
             (None, false) => send::<_, true>((), job),
         },
         Job::Handshake(tap) => {
-            let (request, tap) = (Arc::<[u8]>::from(REQUEST), tap.clone());
+            let (request, tap) = (Arc::new(Aligned::source(REQUEST)), tap.clone());
             let (messages, plain) = (job.messages(), TlsConfig::plaintext());
             rounds(move |seen| {
                 let _entered = RUNTIME.enter();
