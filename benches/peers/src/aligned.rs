@@ -27,6 +27,11 @@ impl Aligned {
         Self::with(Self::PAGE, Self::PAGE / 2, &vec![0; len])
     }
 
+    /// What it holds on the heap.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     fn with(align: usize, offset: usize, bytes: &[u8]) -> Self {
         let mut aligned = vec![0; offset + bytes.len() + align + Self::LINE];
         let start = aligned.as_ptr().align_offset(align) + offset;

@@ -95,7 +95,7 @@ pub fn enter_decoder(job: &Job) -> Entry {
     let (mut wire, messages) = (job.wire(), job.messages.len() as u64);
     let mut decoder = Decoder::new(Rules::new(if job.server { Role::Server } else { Role::Client }));
     let (mut buffer, mut fin) = (Aligned::space(job.read_bytes), false);
-    connection(size_of::<Decoder>(), buffer.len(), move |seen| {
+    connection(size_of::<Decoder>(), buffer.held_bytes(), move |seen| {
         let last = seen.messages + messages;
         while seen.messages < last {
             let n = wire.read_into(&mut buffer);
@@ -166,7 +166,7 @@ fn receive(
     let mut state = Connection::new(role, &config);
     let (mut inbox, mut outbox) = (Inbox::new(), outbox(true, job.deflate));
     let mut buffer = Aligned::space(job.read_bytes);
-    connection(inline, buffer.len(), move |seen| {
+    connection(inline, buffer.held_bytes(), move |seen| {
         let last = seen.messages + messages;
         while seen.messages < last {
             let mut input = Input::with_space(&mut buffer[..], &mut inbox);
