@@ -270,7 +270,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
                 continue;
             }
             let sizes: &[usize] = match content {
-                Content::Binary => &[8, 32, 64, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20],
+                Content::Binary => &[8, 32, 64, 125, 512, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20],
                 _ => &[8, 32, 125, 1 << 10, 4 << 10, 1 << 20],
             };
             let group = format!("receive {role} {}", content.name());
@@ -353,7 +353,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
             );
         }
     }
-    for len in [1 << 10, 16 << 10] {
+    for len in [512, 1 << 10, 16 << 10] {
         add("mask", size(len), Job::Mask(len));
     }
     for content in [Content::Ascii, Content::Mixed] {
