@@ -1,6 +1,7 @@
 //! Bytes in a place of their own choice.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// Bytes that begin with a cache line, with room for one behind them: where they lie must not decide who is faster.
 pub struct Aligned {
@@ -17,12 +18,12 @@ impl Aligned {
         Self::with(Self::LINE, 0, bytes)
     }
 
-    /// Bytes to be copied to a [`space`](Self::space): at the beginning of a page.
-    pub fn source(bytes: &[u8]) -> Self {
-        Self::with(Self::PAGE, 0, bytes)
+    /// Bytes to be copied to a [`space`](Self::space), from the beginning of a page on.
+    pub fn source(bytes: &[u8]) -> Arc<Self> {
+        Arc::new(Self::with(Self::PAGE, 0, bytes))
     }
 
-    /// So many zeros, from the middle of a page on: near the place in their pages that was written last, loads wait for it.
+    /// So many zeros, from the middle of a page on: a load waits for a store that has nearly the same place in another page.
     pub fn space(len: usize) -> Self {
         Self::with(Self::PAGE, Self::PAGE / 2, &vec![0; len])
     }

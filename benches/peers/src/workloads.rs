@@ -161,7 +161,7 @@ impl Receive {
 impl Send {
     /// There is nothing to read.
     pub fn wire(&self) -> Wire {
-        Wire::new(Arc::new(Aligned::source(&[])), 0, self.tap.clone())
+        Wire::new(Aligned::source(&[]), 0, self.tap.clone())
     }
 }
 
@@ -234,7 +234,7 @@ fn blend(content: Content) -> Vec<Message> {
 fn receive(server: bool, messages: Vec<Message>, read_bytes: usize) -> Receive {
     Receive {
         server,
-        bytes: Arc::new(Aligned::source(&frames::encode(server, &messages, usize::MAX))),
+        bytes: Aligned::source(&frames::encode(server, &messages, usize::MAX)),
         messages,
         read_bytes,
         fragmented: false,
@@ -245,7 +245,7 @@ fn receive(server: bool, messages: Vec<Message>, read_bytes: usize) -> Receive {
 
 fn receive_compressed(messages: Vec<Message>, context: Context) -> Receive {
     Receive {
-        bytes: Arc::new(Aligned::source(&frames::compressed(&messages, context))),
+        bytes: Aligned::source(&frames::compressed(&messages, context)),
         deflate: Some(context),
         ..receive(true, messages, READ)
     }
@@ -306,7 +306,7 @@ pub fn all(tap: &MaybeTap) -> Vec<Workload> {
                 let messages = many(content, 1 << 20);
                 let fragment_bytes = if fragmented { FRAGMENT_BYTES } else { usize::MAX };
                 let job = Receive {
-                    bytes: Arc::new(Aligned::source(&frames::encode(true, &messages, fragment_bytes))),
+                    bytes: Aligned::source(&frames::encode(true, &messages, fragment_bytes)),
                     fragmented,
                     pieces,
                     ..receive(true, messages, LONG_READ)

@@ -9,6 +9,8 @@ mod send;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
+use std::sync::Arc;
+
 use crate::aligned::Aligned;
 use crate::contender::{Contender, Entry, Seen};
 use crate::wire::Wire;
@@ -94,7 +96,7 @@ pub fn copy(job: &Job) -> Entry {
 
 struct Copy {
     wire: Wire,
-    read: Aligned,
+    read: Arc<Aligned>,
     /// Where the bytes of a read go: one place again and again, unless a message has to be whole.
     to: Aligned,
     bytes: usize,

@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -78,7 +77,7 @@ pub struct Handshake {
 impl Handshake {
     pub fn new(tap: &MaybeTap) -> Self {
         Self {
-            wire: Wire::new(Arc::new(Aligned::source(REQUEST)), REQUEST.len(), tap.clone()),
+            wire: Wire::new(Aligned::source(REQUEST), REQUEST.len(), tap.clone()),
             buffer: Aligned::space(1024),
             times: Job::Handshake(None).messages(),
         }

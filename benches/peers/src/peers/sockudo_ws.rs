@@ -2,7 +2,6 @@
 //! `WebSocketStream`, which most users have.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 use sockudo_ws::protocol::{CompressedProtocol, Protocol};
@@ -139,7 +138,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let mut wire = Wire::new(Arc::new(Aligned::source(REQUEST)), REQUEST.len(), tap.clone());
+            let mut wire = Wire::new(Aligned::source(REQUEST), REQUEST.len(), tap.clone());
             rounds(move |seen| {
                 for _ in 0..times {
                     assert!(now(sockudo_ws::handshake::server_handshake(&mut wire)).is_ok());

@@ -1,7 +1,6 @@
 //! soketto, over the traits of `futures`. It leaves validating text to its users.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use soketto::connection::{Builder, Receiver};
 use soketto::handshake::Server;
@@ -68,7 +67,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let (request, tap) = (Arc::new(Aligned::source(REQUEST)), tap.clone());
+            let (request, tap) = (Aligned::source(REQUEST), tap.clone());
             rounds(move |seen| {
                 for _ in 0..messages {
                     let mut server = Server::new(Wire::new(request.clone(), REQUEST.len(), tap.clone()));

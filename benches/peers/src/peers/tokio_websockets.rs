@@ -1,7 +1,5 @@
 //! tokio-websockets, without a runtime.
 
-use std::sync::Arc;
-
 use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::proto::{Message, Payload};
 use tokio_websockets::{ClientBuilder, ServerBuilder, WebSocketStream};
@@ -56,7 +54,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let (request, tap) = (Arc::new(Aligned::source(REQUEST)), tap.clone());
+            let (request, tap) = (Aligned::source(REQUEST), tap.clone());
             rounds(move |seen| {
                 for _ in 0..messages {
                     let wire = Wire::new(request.clone(), REQUEST.len(), tap.clone());

@@ -1,7 +1,5 @@
 //! tungstenite, over `Read` and `Write`.
 
-use std::sync::Arc;
-
 use tungstenite::protocol::Role;
 use tungstenite::{Bytes, Message, Utf8Bytes, WebSocket};
 
@@ -52,7 +50,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let (request, tap) = (Arc::new(Aligned::source(REQUEST)), tap.clone());
+            let (request, tap) = (Aligned::source(REQUEST), tap.clone());
             rounds(move |seen| {
                 for _ in 0..messages {
                     let wire = Wire::new(request.clone(), REQUEST.len(), tap.clone());

@@ -1,7 +1,6 @@
 //! This crate, by its public API.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use ws_proto::deflate::Pool;
 use ws_proto::frame::{Decoder, Part, Rules, Step};
@@ -57,7 +56,7 @@ pub fn enter(job: &Job) -> Entry {
             })
         }
         Job::Handshake(tap) => {
-            let mut wire = Wire::new(Arc::new(Aligned::source(REQUEST)), REQUEST.len(), tap.clone());
+            let mut wire = Wire::new(Aligned::source(REQUEST), REQUEST.len(), tap.clone());
             let mut buffer = Aligned::space(4096);
             let mut outbox = Outbox::new();
             rounds(move |seen| {

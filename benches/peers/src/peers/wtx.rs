@@ -1,7 +1,7 @@
 //! wtx, polled without a runtime, lending payloads from its own buffer where it can.
 
 use std::hint::black_box;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use tokio::runtime::{Builder, Runtime};
 use wtx::codec::CompressionLevel;
@@ -85,7 +85,7 @@ pub fn enter(job: &Job) -> Entry {
             (None, false) => send::<_, true>((), job),
         },
         Job::Handshake(tap) => {
-            let (request, tap) = (Arc::new(Aligned::source(REQUEST)), tap.clone());
+            let (request, tap) = (Aligned::source(REQUEST), tap.clone());
             let (messages, plain) = (job.messages(), TlsConfig::plaintext());
             rounds(move |seen| {
                 let _entered = RUNTIME.enter();
