@@ -21,36 +21,33 @@ pub fn enter(job: &Job) -> Entry {
         Job::Receive(job) => {
             let (mut wire, mut decoder) = (job.wire(), WebsocketFrameDecoder::new());
             let mut buffer = Aligned::space(job.read_bytes);
-            connection(
-                size_of::<WebsocketFrameDecoder>(),
-                buffer.held_bytes(),
-                move |seen| {
-                    let last = seen.messages + times as u64;
-                    while seen.messages < last {
-                        let n = wire.read_into(&mut buffer);
-                        let mut bytes = &mut buffer[..n];
-                        loop {
-                            let found = decoder.add_data(bytes).expect("never fails");
-                            if found.event.is_none() && found.consumed_bytes == 0 {
-                                break;
-                            }
-                            match found.event {
-                                Some(WebsocketFrameEvent::PayloadChunk { .. }) => {
-                                    seen.piece(&bytes[..found.consumed_bytes]);
-                                }
-                                Some(WebsocketFrameEvent::Start { frame_info, .. }) => {
-                                    assert!(frame_info.is_reasonable());
-                                }
-                                Some(WebsocketFrameEvent::End { frame_info, .. }) if frame_info.fin => {
-                                    seen.end(false);
-                                }
-                                _ => {}
-                            }
-                            bytes = &mut bytes[found.consumed_bytes..];
+            let held = buffer.held_bytes();
+            connection(size_of::<WebsocketFrameDecoder>(), held, move |seen| {
+                let last = seen.messages + times as u64;
+                while seen.messages < last {
+                    let n = wire.read_into(&mut buffer);
+                    let mut bytes = &mut buffer[..n];
+                    loop {
+                        let found = decoder.add_data(bytes).expect("never fails");
+                        if found.event.is_none() && found.consumed_bytes == 0 {
+                            break;
                         }
+                        match found.event {
+                            Some(WebsocketFrameEvent::PayloadChunk { .. }) => {
+                                seen.piece(&bytes[..found.consumed_bytes]);
+                            }
+                            Some(WebsocketFrameEvent::Start { frame_info, .. }) => {
+                                assert!(frame_info.is_reasonable());
+                            }
+                            Some(WebsocketFrameEvent::End { frame_info, .. }) if frame_info.fin => {
+                                seen.end(false);
+                            }
+                            _ => {}
+                        }
+                        bytes = &mut bytes[found.consumed_bytes..];
                     }
-                },
-            )
+                }
+            })
         }
         Job::Send(job) => {
             let (mut wire, mut encoder) = (job.wire(), WebsocketFrameEncoder::new());
