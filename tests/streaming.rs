@@ -413,6 +413,8 @@ fn s10_3_a_client_sends_no_frame_before_it_knows_it() {
     assert_eq!(connection.share_prepared(&prepared, &mut outbox), Err(refused));
     let header = connection.send_text_header("a", &mut outbox);
     assert_eq!(header.map(drop), Err(refused));
+    let header = connection.send_binary_header(b"a", &mut outbox);
+    assert_eq!(header.map(drop), Err(refused));
     assert_eq!(
         connection.continue_frame(b"", &mut outbox),
         Err(SendError::NoMessage)
@@ -433,6 +435,7 @@ const SENDS: &[Call] = &[
     |c, o| c.begin_frame(MessageKind::Text, 1, o),
     |c, o| c.send_header(MessageKind::Text, &mut [b't'], o).map(drop),
     |c, o| c.send_text_header("t", o).map(drop),
+    |c, o| c.send_binary_header(b"t", o).map(drop),
     |c, o| c.send_prepared(&Prepared::text("t"), o),
     |c, o| c.share_prepared(&Prepared::text("t"), o).map(drop),
     |c, o| c.ping(b"p", o),
@@ -472,6 +475,8 @@ fn s5_4_messages_beside_the_outbox_wait_for_the_fragments_too() {
         let header = connection.send_header(MessageKind::Text, &mut [b't'], &mut outbox);
         assert_eq!(header.map(drop), Err(unfinished));
         let header = connection.send_text_header("t", &mut outbox);
+        assert_eq!(header.map(drop), Err(unfinished));
+        let header = connection.send_binary_header(b"t", &mut outbox);
         assert_eq!(header.map(drop), Err(unfinished));
         let prepared = Prepared::text("t");
         assert_eq!(connection.send_prepared(&prepared, &mut outbox), Err(unfinished));
@@ -557,6 +562,8 @@ fn s6_1_a_frame_waits_while_the_outbox_is_full() {
     let header = connection.send_header(MessageKind::Text, &mut payload, &mut outbox);
     assert_eq!(header.map(drop), Err(SendError::Full));
     let header = connection.send_text_header("p", &mut outbox);
+    assert_eq!(header.map(drop), Err(SendError::Full));
+    let header = connection.send_binary_header(b"p", &mut outbox);
     assert_eq!(header.map(drop), Err(SendError::Full));
     let prepared = Prepared::text("p");
     assert_eq!(
@@ -666,7 +673,7 @@ fn s7_1_7_failing_inside_a_frame_sends_nothing_more() {
         connection.continue_frame(b"cd", &mut outbox),
         Err(SendError::Closed)
     );
-    for send in &SENDS[..12] {
+    for send in &SENDS[..13] {
         assert_eq!(send(&mut connection, &mut outbox), Err(SendError::Closed));
     }
     connection.close(None, &mut outbox).unwrap(); // has no effect any more
@@ -700,10 +707,14 @@ fn s5_3_a_header_by_itself_goes_with_its_payload() {
                 if role == Role::Server {
                     assert_eq!(given, payload, "untouched");
                 }
-                if (role, kind) == (Role::Server, MessageKind::Text) {
-                    let text = str::from_utf8(&payload).unwrap();
-                    let of_text = connection.send_text_header(text, &mut outbox).unwrap();
-                    assert_eq!(*of_text, *header);
+                if role == Role::Server {
+                    let by_type = match kind {
+                        MessageKind::Text => {
+                            connection.send_text_header(str::from_utf8(&payload).unwrap(), &mut outbox)
+                        }
+                        MessageKind::Binary => connection.send_binary_header(&payload, &mut outbox),
+                    };
+                    assert_eq!(*by_type.unwrap(), *header);
                 }
                 keys.extend(parsed.key.map(MaskingKey::octets));
                 together.extend(frame);
@@ -755,7 +766,7 @@ fn s5_6_a_header_is_made_for_valid_text_only() {
 /// little of the outbox was written before.
 #[test]
 fn s5_5_3_bytes_beside_the_outbox_stay_in_their_place() {
-    for beside in 0..3 {
+    for beside in 0..4 {
         let (mut connection, mut outbox) = server();
         give(&mut connection, &mut outbox, &[(0x89, b"1")]);
         let mut wire = outbox.bytes().to_vec();
@@ -764,10 +775,10 @@ fn s5_5_3_bytes_beside_the_outbox_stay_in_their_place() {
             wire.extend_from_slice(connection.share_prepared(&message, &mut outbox).unwrap());
         } else {
             let mut payload = *b"beside";
-            let header = if beside == 1 {
-                connection.send_header(MessageKind::Text, &mut payload, &mut outbox)
-            } else {
-                connection.send_text_header("beside", &mut outbox)
+            let header = match beside {
+                1 => connection.send_header(MessageKind::Text, &mut payload, &mut outbox),
+                2 => connection.send_text_header("beside", &mut outbox),
+                _ => connection.send_binary_header(&payload, &mut outbox),
             };
             wire.extend_from_slice(&header.unwrap());
             wire.extend_from_slice(&payload);
@@ -780,8 +791,58 @@ fn s5_5_3_bytes_beside_the_outbox_stay_in_their_place() {
         wire.extend_from_slice(outbox.bytes());
         assert_eq!(
             frames(Role::Server, &wire),
-            ["8a 31", "81 626573696465", "8a 6c6f6e676572"]
+            [
+                "8a 31",
+                if beside == 3 {
+                    "82 626573696465"
+                } else {
+                    "81 626573696465"
+                },
+                "8a 6c6f6e676572"
+            ]
         );
+    }
+}
+
+/// Wherever a write stops that went beyond the outbox's bytes: what it did not take comes next, and behind that the Pong that waited
+/// for its turn, if the one before it went out.
+#[test]
+fn s6_1_what_a_write_did_not_take_waits() {
+    for (role, pings) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
+        for n in (0..60).chain([usize::MAX]) {
+            let (mut connection, mut outbox) = (Connection::new(role, &Config::default()), outbox(role));
+            let ping = |connection: &mut _, outbox: &mut _, payload| {
+                if pings {
+                    common::receive(connection, &mut Inbox::new(), outbox, &to(role, 0x89, payload));
+                }
+            };
+            connection.send_text("first", &mut outbox).unwrap();
+            let pong = outbox.len();
+            ping(&mut connection, &mut outbox, b"1");
+            connection.send_text("then", &mut outbox).unwrap();
+            ping(&mut connection, &mut outbox, b"2");
+            let mut payload = *b"beside";
+            let header = connection
+                .send_header(MessageKind::Binary, &mut payload, &mut outbox)
+                .unwrap();
+            let parts = [&header[..], &payload, b""];
+            let mut wire = [outbox.bytes(), &parts.concat()].concat();
+            let (taken, rest) = wire.split_at(n.min(wire.len()));
+            outbox.consume_with(n, &parts).unwrap();
+            assert_eq!(&outbox.bytes()[..rest.len()], rest);
+            wire.truncate(taken.len());
+            connection.send_text("last", &mut outbox).unwrap();
+            while !outbox.is_empty() {
+                wire.extend_from_slice(outbox.bytes());
+                outbox.consume(outbox.len());
+            }
+            let mut expected = vec!["81 6669727374", "81 7468656e", "82 626573696465", "81 6c617374"];
+            if pings {
+                expected.insert(1, "8a 31");
+                expected.insert(if n > pong { 4 } else { 5 }, "8a 32");
+            }
+            assert_eq!(frames(role, &wire), expected, "{role:?} {n}");
+        }
     }
 }
 
@@ -825,7 +886,7 @@ fn s6_1_nothing_is_sent_beside_the_outbox_when_closing() {
             .close(Close::new(CloseCode::NORMAL, ""), &mut outbox)
             .unwrap();
         let before = outbox.len();
-        for send in &SENDS[..10] {
+        for send in &SENDS[..11] {
             assert_eq!(send(&mut connection, &mut outbox), Err(SendError::Closed));
         }
         assert_eq!(outbox.len(), before);
@@ -838,6 +899,8 @@ fn s6_1_nothing_is_sent_beside_the_outbox_when_closing() {
 #[derive(Clone, Debug)]
 enum Step {
     Send(usize),
+    /// If that is a message beside the outbox: a write follows that takes so many bytes, and the outbox keeps the rest.
+    SendAndWrite(usize, usize),
     ContinueFrame(&'static [u8]),
     Given(&'static [(u8, &'static [u8])]),
     Written(usize),
@@ -855,11 +918,32 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..SENDS.len()).prop_map(Step::Send),
         2 => Just(Step::Send(5)),
+        2 => (0..SENDS.len(), 0_usize..40).prop_map(|(i, n)| Step::SendAndWrite(i, n)),
         8 => prop::sample::select(PIECES.to_vec()).prop_map(Step::ContinueFrame),
         4 => prop::sample::select(GIVEN[..3].to_vec()).prop_map(Step::Given),
         1 => prop::sample::select(GIVEN.to_vec()).prop_map(Step::Given),
         4 => prop::sample::select(vec![1, 2, 5, usize::MAX]).prop_map(Step::Written),
     ]
+}
+
+/// Does one of the `SENDS`, with a longer payload if it goes beside the outbox: then that is what the embedder has to write.
+fn send(i: usize, connection: &mut Connection, outbox: &mut Outbox) -> Vec<Vec<u8>> {
+    let mut payload = *b"vectored";
+    let prepared = Prepared::text("prepared");
+    let header = match i {
+        6 => connection.send_header(MessageKind::Text, &mut payload, outbox),
+        7 => connection.send_text_header("vectored", outbox),
+        8 => connection.send_binary_header(b"vectored", outbox),
+        10 => {
+            let bytes = connection.share_prepared(&prepared, outbox);
+            return bytes.map_or(Vec::new(), |bytes| vec![bytes.to_vec()]);
+        }
+        _ => {
+            let _ = SENDS[i](connection, outbox);
+            return Vec::new();
+        }
+    };
+    header.map_or(Vec::new(), |header| vec![header.to_vec(), payload.to_vec()])
 }
 
 /// What was written, and what the embedder has still to write by itself.
@@ -873,9 +957,20 @@ struct Wire {
 }
 
 impl Wire {
-    fn put_beside(&mut self, bytes: &[u8], outbox: &Outbox) {
-        self.beside
-            .push_back((self.consumed + outbox.len(), bytes.to_vec()));
+    fn put_beside(&mut self, parts: &[Vec<u8>], outbox: &Outbox) {
+        if !parts.is_empty() {
+            self.beside
+                .push_back((self.consumed + outbox.len(), parts.concat()));
+        }
+    }
+
+    /// One write of the outbox's bytes and what goes behind them.
+    fn write_with(&mut self, outbox: &mut Outbox, n: usize, parts: &[Vec<u8>]) {
+        let all = [outbox.bytes(), &parts.concat()].concat();
+        self.written.extend_from_slice(&all[..n.min(all.len())]);
+        self.consumed += n.min(outbox.len());
+        let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
+        outbox.consume_with(n, &parts).unwrap();
     }
 
     fn write(&mut self, outbox: &mut Outbox, n: usize) {
@@ -904,26 +999,20 @@ proptest! {
         let (mut connection, mut outbox) = (Connection::new(role, &Config::default()), outbox(role));
         outbox.set_max_bytes(max_bytes);
         let (mut wire, mut inbox) = (Wire::default(), Inbox::new());
-        let prepared = Prepared::text("prepared");
         for step in &steps {
             match step {
-                Step::Send(6) => {
-                    let mut payload = *b"vectored";
-                    if let Ok(header) = connection.send_header(MessageKind::Text, &mut payload, &mut outbox) {
-                        wire.put_beside(&[&header[..], &payload].concat(), &outbox);
+                Step::Send(i) => {
+                    let parts = send(*i, &mut connection, &mut outbox);
+                    wire.put_beside(&parts, &outbox);
+                }
+                Step::SendAndWrite(i, n) => {
+                    let parts = send(*i, &mut connection, &mut outbox);
+                    if wire.beside.is_empty() {
+                        wire.write_with(&mut outbox, *n, &parts);
+                    } else {
+                        wire.put_beside(&parts, &outbox);
                     }
                 }
-                Step::Send(7) => {
-                    if let Ok(header) = connection.send_text_header("vectored", &mut outbox) {
-                        wire.put_beside(&[&header[..], b"vectored"].concat(), &outbox);
-                    }
-                }
-                Step::Send(9) => {
-                    if let Ok(bytes) = connection.share_prepared(&prepared, &mut outbox) {
-                        wire.put_beside(bytes, &outbox);
-                    }
-                }
-                Step::Send(i) => drop(SENDS[*i](&mut connection, &mut outbox)),
                 Step::ContinueFrame(piece) => drop(connection.continue_frame(piece, &mut outbox)),
                 Step::Given(frames) => {
                     common::receive(&mut connection, &mut inbox, &mut outbox, &all_to(role, frames));

@@ -88,6 +88,21 @@ pub(crate) const PATHS: &[Path] = &[
             })
         },
     ),
+    path("outbox: bytes that a write did not take", 128 << 10, |n| {
+        let payload = Content::Binary.payload(n);
+        let (mut connection, mut outbox) = open(Role::Server);
+        Box::new(move || {
+            let Ok(header) = connection.send_binary_header(&payload, &mut outbox) else {
+                return false;
+            };
+            let kept = outbox.consume_with(1000, &[&header, &payload]);
+            let waits = header.len() + n - 1000;
+            kept.is_ok() && outbox.len() == waits && {
+                outbox.consume(waits);
+                true
+            }
+        })
+    }),
     path("outbox: bytes that wait, handed over", 64 << 10, |n| {
         let (_, mut outbox) = with_backlog(n);
         Box::new(move || {

@@ -14,6 +14,7 @@
 //!    +--> Failed: a violation; Close out unless one was ----+
 //! ```
 
+mod beside;
 #[cfg(feature = "deflate")]
 mod compressed;
 mod config;

@@ -135,7 +135,7 @@ impl Connection {
     }
 
     /// The bytes of a message that was encoded once, for an embedder who writes them itself, without a copy:
-    /// behind all of [`Outbox::bytes`], and before what is sent later.
+    /// behind all of [`Outbox::bytes`], and before what is sent later. [`Outbox::consume_with`] keeps what a write did not take.
     ///
     /// # Errors
     /// As [`send_prepared`](Self::send_prepared).

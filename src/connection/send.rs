@@ -5,8 +5,7 @@ use super::way_out::WayOut;
 use super::{Connection, MessageKind, Phase, Side};
 use crate::close::Close;
 use crate::error::SendError;
-use crate::frame::{EncodedHeader, Header, MAX_CONTROL_BYTES, Opcode, Rsv};
-use crate::mask::MaskingKey;
+use crate::frame::{MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::outbox::{Frame, Outbox};
 use crate::utf8::Validator;
 
@@ -90,68 +89,6 @@ impl Connection {
             true,
             outbox,
         )
-    }
-
-    /// Makes the header of a message whose payload data the embedder writes itself, without a copy: behind all
-    /// of [`Outbox::bytes`] goes the header, behind that the payload, and then what is sent later. A client's
-    /// payload is masked in place. Several messages can go out by one write, each payload behind its header, as long as
-    /// the outbox takes nothing in between.
-    ///
-    /// ```
-    /// use ws_proto::{Config, Connection, MessageKind, Outbox, Role};
-    ///
-    /// let mut connection = Connection::new(Role::Server, &Config::default());
-    /// let (mut outbox, mut payload) = (Outbox::new(), *b"Hello");
-    /// let header = connection.send_header(MessageKind::Text, &mut payload, &mut outbox)?;
-    /// let vectored = [outbox.bytes(), &header, &payload]; // for one writev
-    /// assert_eq!(vectored.concat(), b"\x81\x05Hello");
-    /// # Ok::<(), ws_proto::SendError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text), and [`SendError::InvalidUtf8`]. The payload is as it was then.
-    #[inline]
-    pub fn send_header(
-        &mut self,
-        kind: MessageKind,
-        payload: &mut [u8],
-        outbox: &mut Outbox,
-    ) -> Result<EncodedHeader, SendError> {
-        // Made here of words: bytes that were just returned would be waited for where they are copied on.
-        let mut header = Header::new(kind.opcode(), payload.len() as u64);
-        header.key = self.mask_for_header(kind, payload, outbox)?;
-        Ok(header.encode())
-    }
-
-    /// [`send_header`](Self::send_header) for a server's text, which is not looked at, since it is valid.
-    ///
-    /// # Errors
-    /// As [`send_text`](Self::send_text), and [`SendError::MustMask`].
-    #[inline]
-    pub fn send_text_header(&mut self, text: &str, outbox: &mut Outbox) -> Result<EncodedHeader, SendError> {
-        self.may_begin_unmasked(outbox)?;
-        outbox.settle();
-        Ok(Header::new(Opcode::TEXT, text.len() as u64).encode())
-    }
-
-    /// [`send_header`](Self::send_header) but for the header: the key that a client's payload is masked with now.
-    #[inline(never)]
-    fn mask_for_header(
-        &mut self,
-        kind: MessageKind,
-        payload: &mut [u8],
-        outbox: &mut Outbox,
-    ) -> Result<Option<MaskingKey>, SendError> {
-        self.may_begin(outbox)?;
-        kind.check(&mut Validator::new(), payload, true)?;
-        let mut key = None;
-        if self.masks() {
-            let drawn = outbox.masking_key()?;
-            drawn.apply(payload);
-            key = Some(drawn);
-        }
-        outbox.settle();
-        Ok(key)
     }
 
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).

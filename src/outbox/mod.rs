@@ -8,15 +8,14 @@ mod put;
 #[cfg(feature = "deflate")]
 pub(crate) use compressed::Compression;
 use pong::{NO_PONG, Pong};
-use put::SHORT_ROOM;
-pub(crate) use put::copy;
+pub(crate) use put::{Frame, copy};
 
 use alloc::boxed::Box;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Pool};
 use crate::error::SendError;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
+use crate::frame::{Header, MAX_CONTROL_BYTES};
 use crate::keys::{Generator, Seed};
 use crate::mask::MaskingKey;
 use crate::store::Store;
@@ -173,17 +172,62 @@ impl Outbox {
     /// Forgets the first `n` of [`bytes`](Self::bytes): the transport has taken them. More than there are
     /// counts as all. A Pong that waited for its turn may move up, so that bytes may wait again.
     pub fn consume(&mut self, n: usize) {
+        if self.forget(n) {
+            self.push_next_pong();
+        }
+    }
+
+    /// [`consume`](Self::consume) for a write of more than [`bytes`](Self::bytes): of `parts` behind them, a header of
+    /// [`Connection::send_header`](crate::Connection::send_header), say, and the payload. What it did not take of these is copied and waits,
+    /// so that nobody else has to keep them. To be called before anything else is received or sent.
+    ///
+    /// ```
+    /// use ws_proto::{Config, Connection, Outbox, Role};
+    ///
+    /// let mut connection = Connection::new(Role::Server, &Config::default());
+    /// let mut outbox = Outbox::new();
+    /// let header = connection.send_text_header("Hello", &mut outbox)?;
+    /// let parts: [&[u8]; 2] = [&header, b"Hello"]; // behind `outbox.bytes()`, by one write, which took 4 bytes
+    /// outbox.consume_with(4, &parts)?;
+    /// assert_eq!(outbox.bytes(), b"llo");
+    /// # Ok::<(), ws_proto::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendError::Full`] if more than 4 GiB would wait. Nothing is forgotten then, nor copied.
+    pub fn consume_with(&mut self, n: usize, parts: &[&[u8]]) -> Result<(), SendError> {
+        let mut taken = n.saturating_sub(self.len());
+        let given = parts
+            .iter()
+            .fold(0, |sum: usize, part| sum.saturating_add(part.len()));
+        if given > taken {
+            self.check_room(given - taken)?;
+        }
+        let pong_is_due = self.forget(n);
+        for part in parts {
+            let (_, rest) = part.split_at(taken.min(part.len()));
+            taken -= part.len() - rest.len();
+            self.append(rest);
+        }
+        if pong_is_due {
+            self.push_next_pong();
+        }
+        Ok(())
+    }
+
+    /// Forgets the first `n` bytes; whether the automatic Pong goes out among them, so that the next one may move up.
+    fn forget(&mut self, n: usize) -> bool {
         self.start += n.min(self.len()) as u32; // 32 bits count them all: see `check_room`
-        let pong_is_going_out = self.pong < self.start;
+        let pong_goes_out = self.pong < self.start;
+        if pong_goes_out {
+            self.pong = NO_PONG;
+        }
         if self.is_empty() {
             self.buffer.truncate(0);
             self.start = 0;
             self.close_end = 0;
         }
-        if pong_is_going_out {
-            self.pong = NO_PONG;
-            self.push_next_pong();
-        }
+        pong_goes_out
     }
 
     /// Gives all heap memory back if nothing waits, but for the contexts of compression that are taken over from one
@@ -227,7 +271,7 @@ impl Outbox {
         self.end_deflating();
     }
 
-    /// Appends bytes that are no frame: those of an opening handshake.
+    /// Appends bytes as they are.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len());
         self.buffer.push(bytes);
@@ -286,20 +330,6 @@ impl Outbox {
         self.push(frame)
     }
 
-    /// [`push`](Self::push) if nothing has to be prepared: there is memory, and a key at hand. The payload is masked in the
-    /// pass that copies it.
-    #[inline(always)]
-    pub(crate) fn put(&mut self, frame: Frame<'_>) -> Option<()> {
-        let (spare, len) = self.buffer.spare_of(frame.room())?;
-        // Either way by itself: what is known of the key makes both short.
-        if frame.masked {
-            let key = self.in_use.as_mut()?.generator.as_mut()?.key_at_hand()?;
-            frame.encode(Some(key), spare, len)
-        } else {
-            frame.encode(None, spare, len)
-        }
-    }
-
     /// Whether places in the buffer still have 32 bits with `n` bytes of payload more.
     #[inline]
     pub(crate) fn check_room(&self, n: usize) -> Result<(), SendError> {
@@ -354,43 +384,5 @@ impl Outbox {
 impl Default for Outbox {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// A frame to send.
-#[derive(Clone, Copy)]
-pub(crate) struct Frame<'a> {
-    pub(crate) fin: bool,
-    pub(crate) rsv: Rsv,
-    pub(crate) opcode: Opcode,
-    pub(crate) payload: &'a [u8],
-    pub(crate) masked: bool,
-}
-
-impl Frame<'_> {
-    /// Bytes that have to be spare for it. As much for short ones as all of these take, so that there is room on their short
-    /// way if there is on the long one.
-    #[inline(always)]
-    fn room(&self) -> usize {
-        (Header::MAX_BYTES + self.payload.len()).max(SHORT_ROOM)
-    }
-
-    /// Writes the frame to the front of `spare`, which has room for it, and adds its length to `len`.
-    #[inline(always)]
-    fn encode(&self, key: Option<MaskingKey>, spare: &mut [u8], len: &mut usize) -> Option<()> {
-        let payload = self.payload;
-        let header = Header {
-            fin: self.fin,
-            rsv: self.rsv,
-            opcode: self.opcode,
-            key,
-            payload_len: payload.len() as u64,
-        };
-        let start = header.encode_to(spare.first_chunk_mut()?);
-        let end = start + payload.len();
-        let to = spare.get_mut(start..end)?;
-        *len += end; // before the copy, so that nothing has to be kept across that
-        copy(key, payload, to);
-        Some(())
     }
 }

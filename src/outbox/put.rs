@@ -1,13 +1,13 @@
-//! Messages in one frame, where nothing has to be prepared: there is memory, and a masking key at hand.
+//! Frames where nothing has to be prepared: there is memory, and a masking key at hand.
 
 use core::ops::Range;
 
 use super::Outbox;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode};
+use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::mask::{LONG_BYTES, MaskingKey};
 
 /// Room for a frame with at most 125 bytes, and for what is written behind it by whole vectors.
-pub(super) const SHORT_ROOM: usize = Header::MAX_BYTES + LONG_BYTES;
+const SHORT_ROOM: usize = Header::MAX_BYTES + LONG_BYTES;
 
 /// Lengths that a header holds in 16 bits.
 const LENS_OF_16_BITS: Range<usize> = MAX_CONTROL_BYTES + 1..1 << 16;
@@ -26,6 +26,20 @@ pub(crate) fn copy(key: Option<MaskingKey>, payload: &[u8], to: &mut [u8]) {
 }
 
 impl Outbox {
+    /// [`push`](Self::push) if nothing has to be prepared: there is memory, and a key at hand. The payload is masked in the
+    /// pass that copies it.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, frame: Frame<'_>) -> Option<()> {
+        let (spare, len) = self.buffer.spare_of(frame.room())?;
+        // Either way by itself: what is known of the key makes both short.
+        if frame.masked {
+            let key = self.in_use.as_mut()?.generator.as_mut()?.key_at_hand()?;
+            frame.encode(Some(key), spare, len)
+        } else {
+            frame.encode(None, spare, len)
+        }
+    }
+
     /// Appends the header of a message with at most 125 bytes, which are to be written next: the key that masks them, or zero,
     /// and their place. What is behind them there may be written, too.
     #[inline(always)]
@@ -77,6 +91,44 @@ impl Outbox {
     }
 }
 
+/// A frame to send.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    pub(crate) fin: bool,
+    pub(crate) rsv: Rsv,
+    pub(crate) opcode: Opcode,
+    pub(crate) payload: &'a [u8],
+    pub(crate) masked: bool,
+}
+
+impl Frame<'_> {
+    /// Bytes that have to be spare for it. As much for short ones as all of these take, so that there is room on their short
+    /// way if there is on the long one.
+    #[inline(always)]
+    pub(super) fn room(&self) -> usize {
+        (Header::MAX_BYTES + self.payload.len()).max(SHORT_ROOM)
+    }
+
+    /// Writes the frame to the front of `spare`, which has room for it, and adds its length to `len`.
+    #[inline(always)]
+    fn encode(&self, key: Option<MaskingKey>, spare: &mut [u8], len: &mut usize) -> Option<()> {
+        let payload = self.payload;
+        let header = Header {
+            fin: self.fin,
+            rsv: self.rsv,
+            opcode: self.opcode,
+            key,
+            payload_len: payload.len() as u64,
+        };
+        let start = header.encode_to(spare.first_chunk_mut()?);
+        let end = start + payload.len();
+        let to = spare.get_mut(start..end)?;
+        *len += end; // before the copy, so that nothing has to be kept across that
+        copy(key, payload, to);
+        Some(())
+    }
+}
+
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
@@ -96,6 +148,10 @@ mod tests {
         let before = outbox.len();
         assert_eq!(
             connection.send_binary(&[1; 60_000], &mut outbox),
+            Err(SendError::Full)
+        );
+        assert_eq!(
+            outbox.consume_with(before, &[&[1; 100], &[1; 60_000]]),
             Err(SendError::Full)
         );
         assert_eq!(outbox.len(), before);
