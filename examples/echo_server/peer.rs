@@ -1,8 +1,9 @@
 //! One connection: its transport, the state of its protocol, and what is done when the transport is ready.
 
 mod echo;
+mod write;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::net::Shutdown;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::http::{self, Answer};
 use crate::pace::Pace;
 use crate::server::Shared;
 use crate::tap::Tap;
+use write::write;
 
 /// Reads per turn, so that one busy peer does not keep the others waiting.
 const READS_PER_TURN: usize = 16;
@@ -387,23 +389,4 @@ impl Phase {
             Self::Opening(_) | Self::Responding => None,
         }
     }
-}
-
-/// Writes what waits, as far as the transport takes it.
-fn write(stream: &mut TcpStream, outbox: &mut Outbox, tap: &mut Option<Box<Tap>>) -> io::Result<()> {
-    while !outbox.is_empty() {
-        match stream.write(outbox.bytes()) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(n) => {
-                if let Some(tap) = tap {
-                    tap.outgoing(&outbox.bytes()[..n]);
-                }
-                outbox.consume(n);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -8,8 +8,12 @@ use std::time::Duration;
 use mio::Token;
 use ws_proto::{Event, Input, SendError, Violation};
 
-use super::{Peer, Phase, write};
+use super::write::{write, write_message};
+use super::{Peer, Phase};
 use crate::server::Shared;
+
+/// Bytes from which on a message goes out by itself and from where it lies, not copied. Shorter ones go out together.
+const LONG_BYTES: usize = 16 << 10;
 
 impl Peer {
     /// [`read`](Self::read) from an open connection: what goes on a long message straight to where it is gathered.
@@ -88,8 +92,9 @@ impl Peer {
         let Phase::Open(connection) = &mut self.phase else {
             return Ok(());
         };
+        let is_long = |len: usize| len >= LONG_BYTES && !self.compresses;
         while connection.receive(input, &mut self.outbox)? {
-            let (sent, plain) = match input.event() {
+            let (payload, sent) = match input.event() {
                 // At most one Pong waits in the outbox: this one goes out before the next Ping is looked at.
                 Event::Ping(_) => {
                     write(&mut self.stream, &mut self.outbox, &mut self.tap)?;
@@ -100,16 +105,38 @@ impl Peer {
                     continue;
                 }
                 Event::Close(_) => continue,
-                Event::Text(_) | Event::Binary(_) if self.watches => (Ok(()), 0),
-                Event::Text(text) => (connection.send_text(text, &mut self.outbox), text.len()),
-                Event::Binary(data) => (connection.send_binary(data, &mut self.outbox), data.len()),
+                Event::Text(_) | Event::Binary(_) if self.watches => (&[][..], Ok(None)),
+                Event::Text(text) if is_long(text.len()) => (
+                    text.as_bytes(),
+                    connection.send_text_header(text, &mut self.outbox).map(Some),
+                ),
+                Event::Binary(data) if is_long(data.len()) => (
+                    data,
+                    connection.send_binary_header(data, &mut self.outbox).map(Some),
+                ),
+                Event::Text(text) => (
+                    text.as_bytes(),
+                    connection.send_text(text, &mut self.outbox).map(|()| None),
+                ),
+                Event::Binary(data) => (
+                    data,
+                    connection.send_binary(data, &mut self.outbox).map(|()| None),
+                ),
             };
             if let Some(tap) = &mut self.tap {
-                tap.message(plain, sent.is_ok());
+                tap.message(payload.len(), sent.is_ok());
             }
-            match sent {
+            let header = match sent {
                 Err(SendError::Closed) => continue, // it crossed our Close frame
                 sent => sent?,
+            };
+            if let Some(header) = header {
+                write_message(
+                    &mut self.stream,
+                    &mut self.outbox,
+                    &mut self.tap,
+                    [&header, payload],
+                )?;
             }
             self.deadlines.active(now);
             if let Some(pace) = &mut self.pace

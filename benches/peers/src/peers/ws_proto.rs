@@ -7,7 +7,7 @@ use ws_proto::frame::{Decoder, Part, Rules, Step};
 use ws_proto::handshake::{Accept, HeadLimits, Server};
 use ws_proto::mask::MaskingKey;
 use ws_proto::utf8::Validator;
-use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role};
+use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
 
 use super::{FLUSH_BYTES, FRAMES_ONLY, NO_DEFLATE, NOT_ALONE, connection, rounds};
 use crate::aligned::Aligned;
@@ -195,19 +195,19 @@ fn send(job: &Send) -> Entry {
     let role = if job.server { Role::Server } else { Role::Client };
     let mut outbox = outbox(job.server, job.deflate);
     let mut state = Connection::new(role, &config(job.deflate));
-    let mut messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
+    let messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
     let from_where_they_lie = together::pays(job);
     rounds(move |seen| {
         seen.messages += messages.len() as u64;
         let mut together = Together::new();
-        for message in &mut messages {
+        for message in &messages {
             if from_where_they_lie {
-                let payload = black_box(&mut message.payload[..]);
+                let payload = black_box(&message.payload[..]);
                 let header = if message.text {
                     // SAFETY: as below.
                     state.send_text_header(unsafe { str::from_utf8_unchecked(payload) }, &mut outbox)
                 } else {
-                    state.send_header(MessageKind::Binary, payload, &mut outbox)
+                    state.send_binary_header(payload, &mut outbox)
                 };
                 if together.add(header.expect("the connection is open"), payload) {
                     together.write(outbox.bytes(), &mut wire);

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
@@ -41,6 +41,9 @@ async fn each<F: Future<Output = Result<()>> + 'static>(
     }
 }
 
+/// Bytes from which on a message goes out by itself, as from `examples/echo_server`.
+const LONG_BYTES: usize = 16 << 10;
+
 thread_local! {
     /// What all connections read into.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
@@ -69,6 +72,14 @@ async fn ws_proto(mut stream: TcpStream) -> Result<()> {
             let mut input = Input::new(&mut buffer[..n], &mut inbox);
             while connection.receive(&mut input, &mut outbox)? {
                 match input.event() {
+                    Event::Text(text) if text.len() >= LONG_BYTES => {
+                        let header = connection.send_text_header(text, &mut outbox)?;
+                        write_message(&stream, &mut outbox, [&header, text.as_bytes()])?;
+                    }
+                    Event::Binary(data) if data.len() >= LONG_BYTES => {
+                        let header = connection.send_binary_header(data, &mut outbox)?;
+                        write_message(&stream, &mut outbox, [&header, data])?;
+                    }
                     Event::Text(text) => connection.send_text(text, &mut outbox)?,
                     Event::Binary(data) => connection.send_binary(data, &mut outbox)?,
                     Event::Close(_) | Event::Ping(_) | Event::Pong(_) => {}
@@ -81,6 +92,18 @@ async fn ws_proto(mut stream: TcpStream) -> Result<()> {
             outbox.consume(n);
         }
     }
+}
+
+/// Writes what waits, and a message from where it lies behind that. What the transport does not take of it waits, too.
+fn write_message(stream: &TcpStream, outbox: &mut Outbox, message: [&[u8]; 2]) -> Result<()> {
+    let slices = [outbox.bytes(), message[0], message[1]];
+    let n = match stream.try_write_vectored(&slices.map(IoSlice::new)) {
+        Ok(n) => n,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+        Err(error) => return Err(error.into()),
+    };
+    outbox.consume_with(n, &message)?;
+    Ok(())
 }
 
 async fn tokio_websockets(stream: TcpStream) -> Result<()> {
