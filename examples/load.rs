@@ -17,6 +17,7 @@ mod link;
 use std::error::Error;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use ws_proto::deflate::Parameters;
 use ws_proto::handshake::{ClientRequest, Url};
-use ws_proto::{CloseCode, Timing};
+use ws_proto::{CloseCode, SendError, Timing};
 
 /// Connections being opened at once: fewer than a listener's queue has room for.
 const MOST_OPENING: usize = 128;
@@ -42,10 +43,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+const HELP: &str = "\
+Usage: load ws://HOST[:PORT]/[PATH] [options]
+
+  --connections N         [1000]
+  --seconds N             how long each has a message on its way [5]
+  --bytes N               length of a message [32]
+  --deflate[=PARAMETERS]  offers permessage-deflate
+  --steps                 waits for a line on stdin after each step
+  --help                  this text
+";
+
 struct Options {
     url: String,
     connections: usize,
-    seconds: f64,
+    duration: Duration,
     bytes: usize,
     /// The offer of permessage-deflate.
     deflate: Option<Parameters>,
@@ -61,23 +73,38 @@ struct Load {
     /// By token; `None` when it has ended.
     links: Vec<Option<Link>>,
     open: usize,
+    /// Whether the end has begun. Before that, nobody is to close.
+    closing: bool,
     messages: u64,
     clean: usize,
 }
 
 fn main() -> ExitCode {
-    match parse().map_err(Into::into).and_then(run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "load: {error}");
-            ExitCode::FAILURE
+    let options = match parse() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            let _ = io::stdout().write_all(HELP.as_bytes());
+            return ExitCode::SUCCESS;
         }
+        Err(error) => return fail(2, error.into()),
+    };
+    match Url::parse(&options.url) {
+        Err(error) => fail(2, error.into()),
+        Ok(url) if url.is_secure() => fail(2, "wss needs TLS, which this example does not have".into()),
+        Ok(url) => match run(&options, url) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, error),
+        },
     }
 }
 
-fn run(options: Options) -> Result<()> {
-    let url = Url::parse(&options.url)?;
-    let mut addrs = (url.host(), url.port()).to_socket_addrs()?;
+fn fail(code: u8, error: Box<dyn Error>) -> ExitCode {
+    let _ = writeln!(io::stderr(), "load: {error}");
+    ExitCode::from(code)
+}
+
+fn run(options: &Options, url: Url<'_>) -> Result<()> {
+    let mut addrs = (url.host().trim_matches(['[', ']']), url.port()).to_socket_addrs()?;
     let addr = addrs.find(SocketAddr::is_ipv4);
     let addr = addr.ok_or("the host has no IPv4 address")?;
     let offer = options.deflate.map(|offer| offer.offer());
@@ -89,21 +116,18 @@ fn run(options: Options) -> Result<()> {
     let mut load = Load::new()?;
     for connections in [1, options.connections] {
         load.open(connections, addr, &request)?;
-        report(&options, format_args!("open {connections}"))?;
+        report(options, format_args!("open {connections}"))?;
     }
     let began = Instant::now();
-    load.echo(
-        &"x".repeat(options.bytes),
-        Duration::from_secs_f64(options.seconds),
-    )?;
+    load.echo(&"x".repeat(options.bytes), options.duration)?;
     let seconds = began.elapsed().as_secs_f64();
     report(
-        &options,
+        options,
         format_args!("echoed {} in {seconds:.3} s", load.messages),
     )?;
     load.close()?;
     let closed = format_args!("closed {}, {} clean", options.connections, load.clean);
-    Ok(report(&options, closed)?)
+    Ok(report(options, closed)?)
 }
 
 impl Load {
@@ -116,6 +140,7 @@ impl Load {
             buffer: vec![0; READ_BYTES],
             links: Vec::new(),
             open: 0,
+            closing: false,
             messages: 0,
             clean: 0,
         })
@@ -140,11 +165,10 @@ impl Load {
     /// Has one message on its way over each connection for a while.
     fn echo(&mut self, message: &str, duration: Duration) -> Result<()> {
         for link in self.links.iter_mut().flatten() {
-            link.send(message, self.origin.elapsed())?;
-            link.flush()?;
+            send(link, message, self.origin.elapsed())?;
         }
-        let end = Instant::now() + duration;
-        while Instant::now() < end {
+        let began = Instant::now();
+        while began.elapsed() < duration {
             self.turn(Some(message))?;
         }
         Ok(())
@@ -152,6 +176,7 @@ impl Load {
 
     /// Closes all connections.
     fn close(&mut self) -> Result<()> {
+        self.closing = true;
         for link in self.links.iter_mut().flatten() {
             link.close(CloseCode::NORMAL)?;
             link.flush()?;
@@ -177,7 +202,7 @@ impl Load {
             let (was_open, mut came) = (link.is_open(), 0);
             match link.step(now, &self.timing, &mut self.buffer, |_| came += 1) {
                 Ok(()) => {}
-                Err(End::Closed(CloseCode::NORMAL)) => {
+                Err(End::Closed(CloseCode::NORMAL)) if self.closing => {
                     self.clean += 1;
                     *place = None;
                     continue;
@@ -187,11 +212,18 @@ impl Load {
             self.open += usize::from(link.is_open() && !was_open);
             self.messages += came;
             for message in next.iter().take(came as usize) {
-                link.send(message, now)?;
-                link.flush()?;
+                send(link, message, now)?;
             }
         }
         Ok(())
+    }
+}
+
+/// Sends a message, unless the connection is closing: its end will say why.
+fn send(link: &mut Link, message: &str, now: Duration) -> Result<()> {
+    match link.send(message, now) {
+        Ok(()) | Err(SendError::Closed) => Ok(link.flush()?),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -229,12 +261,13 @@ fn report(options: &Options, step: std::fmt::Arguments<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn parse() -> std::result::Result<Options, lexopt::Error> {
+/// The command line; `None` if help is asked for.
+fn parse() -> std::result::Result<Option<Options>, lexopt::Error> {
     let mut url = None;
     let mut options = Options {
         url: String::new(),
         connections: 1000,
-        seconds: 5.0,
+        duration: Duration::from_secs(5),
         bytes: 32,
         deflate: None,
         steps: false,
@@ -243,14 +276,18 @@ fn parse() -> std::result::Result<Options, lexopt::Error> {
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Value(value) if url.is_none() => url = Some(value.string()?),
-            Arg::Long("connections") => options.connections = parser.value()?.parse()?,
-            Arg::Long("seconds") => options.seconds = parser.value()?.parse()?,
+            Arg::Long("connections") => options.connections = parser.value()?.parse::<NonZeroUsize>()?.get(),
+            Arg::Long("seconds") => {
+                let duration = Duration::try_from_secs_f64(parser.value()?.parse()?);
+                options.duration = duration.map_err(|error| lexopt::Error::Custom(error.into()))?;
+            }
             Arg::Long("bytes") => options.bytes = parser.value()?.parse()?,
             Arg::Long("deflate") => options.deflate = Some(deflate::parameters(&mut parser, deflate::ANY)?),
             Arg::Long("steps") => options.steps = true,
+            Arg::Long("help") => return Ok(None),
             other => return Err(other.unexpected()),
         }
     }
     options.url = url.ok_or("a URL is missing, such as ws://127.0.0.1:9001/")?;
-    Ok(options)
+    Ok(Some(options))
 }

@@ -30,6 +30,7 @@ use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -409,7 +410,7 @@ fn parse() -> std::result::Result<Option<Options>, lexopt::Error> {
             Arg::Long("token") => {
                 options.authorization = Some(format!("Bearer {}", parser.value()?.string()?))
             }
-            Arg::Long("queue") => options.queue = parser.value()?.parse()?,
+            Arg::Long("queue") => options.queue = parser.value()?.parse::<NonZeroUsize>()?.get(),
             Arg::Long("ping-interval-s") => {
                 let interval = Duration::from_secs(parser.value()?.parse()?);
                 options.timing.ping_after = (!interval.is_zero()).then_some(interval);

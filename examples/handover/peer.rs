@@ -143,8 +143,8 @@ impl Peer {
     }
 
     /// Everything but the socket, for another process: what kind of state; the state; what was received of something
-    /// unfinished; what waits to be written.
-    pub(crate) fn save(&mut self, to: &mut Vec<u8>) {
+    /// unfinished; what waits to be written, which is taken out, and returned to be [taken back](Self::take_back) by a peer that stays.
+    pub(crate) fn save(&mut self, to: &mut Vec<u8>) -> Vec<u8> {
         match &self.phase {
             Phase::Opening { bytes, .. } => {
                 to.push(0);
@@ -157,7 +157,14 @@ impl Peer {
             }
             Phase::Refused => to.push(2),
         }
-        put(to, &self.outbox.take_all());
+        let waiting = self.outbox.take_all();
+        put(to, &waiting);
+        waiting
+    }
+
+    /// Goes on with what `save` took out.
+    pub(crate) fn take_back(&mut self, waiting: &[u8]) -> std::result::Result<(), SendError> {
+        self.outbox.resume(waiting)
     }
 
     /// A peer by its socket and what `save` wrote.

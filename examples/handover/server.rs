@@ -25,27 +25,34 @@ const READ_BYTES: usize = 64 << 10;
 /// A listener and its peers.
 pub(crate) struct Server {
     listener: TcpListener,
+    /// Whether the system gives no descriptors for more peers, until one of these goes.
+    full: bool,
     signals: Signals,
     peers: Vec<Peer>,
 }
 
 impl Server {
     /// Takes over what the process before left, or listens anew.
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start(addr: &str) -> io::Result<Self> {
         let signals = Signals::catch(&[SIGUSR2])?;
         if let Some(fd) = inherited() {
             return Self::load(File::from(own(fd)?), signals);
         }
-        let addr = env::args().nth(1);
-        let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9001"))?;
+        let listener = TcpListener::bind(addr)
+            .map_err(|error| io::Error::new(error.kind(), format!("{addr}: {error}")))?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         writeln!(io::stdout(), "ws://{addr}/ of process {}", process::id())?;
-        Ok(Self {
+        Ok(Self::new(listener, signals, Vec::new()))
+    }
+
+    fn new(listener: TcpListener, signals: Signals, peers: Vec<Peer>) -> Self {
+        Self {
             listener,
+            full: false,
             signals,
-            peers: Vec::new(),
-        })
+            peers,
+        }
     }
 
     /// Serves for ever, in this process or in one that takes over.
@@ -57,6 +64,7 @@ impl Server {
             for i in (0..self.peers.len()).rev().filter(|i| ready[*i]) {
                 if self.peers[i].turn(&mut buffer).is_err() {
                     self.peers.swap_remove(i);
+                    self.full = false;
                 }
             }
             self.accept()?;
@@ -70,7 +78,12 @@ impl Server {
     /// Waits, and says which peers are ready.
     fn wait(&self) -> io::Result<Vec<bool>> {
         let mut fds: Vec<_> = self.peers.iter().map(poll_fd).collect();
-        fds.push(PollFd::new(&self.listener, PollFlags::IN));
+        let flags = if self.full {
+            PollFlags::empty()
+        } else {
+            PollFlags::IN
+        };
+        fds.push(PollFd::new(&self.listener, flags));
         fds.push(PollFd::new(&self.signals, PollFlags::IN));
         match poll(&mut fds, None) {
             Err(Errno::INTR) => {}
@@ -80,7 +93,7 @@ impl Server {
     }
 
     fn accept(&mut self) -> io::Result<()> {
-        loop {
+        while !self.full {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(true)?;
@@ -89,27 +102,47 @@ impl Server {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                // Nobody is dropped for those who wait.
+                Err(error) if !self.peers.is_empty() => {
+                    writeln!(
+                        io::stderr(),
+                        "handover: nobody is accepted until a peer goes: {error}"
+                    )?;
+                    self.full = true;
+                }
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
     }
 
     /// Executes the program anew with all sockets. Comes back only if that failed, and then everything is as it was.
     fn hand_over(&mut self) -> io::Error {
-        let file = match self.save() {
-            Ok(file) => file,
-            Err(error) => return error,
+        let mut waiting = Vec::new();
+        let error = match self.save(&mut waiting) {
+            Ok(file) => self.execute(&file),
+            Err(error) => error,
         };
+        for (peer, waiting) in self.peers.iter_mut().zip(&waiting) {
+            if let Err(error) = peer.take_back(waiting) {
+                return io::Error::other(error);
+            }
+        }
+        error
+    }
+
+    /// Leaves the sockets and the file to the program.
+    fn execute(&self, file: &File) -> io::Error {
         let mut args = env::args_os();
         let program = args.next().unwrap_or_default(); // not `current_exe`: what was installed meanwhile is wanted
-        let error = match self.survive_exec(&file, FdFlags::empty()) {
+        let error = match self.survive_exec(file, FdFlags::empty()) {
             Ok(()) => Command::new(program)
                 .args(args)
                 .env(VARIABLE, format!("{}:{}", process::id(), file.as_raw_fd()))
                 .exec(),
             Err(error) => error,
         };
-        let _ = self.survive_exec(&file, FdFlags::CLOEXEC);
+        let _ = self.survive_exec(file, FdFlags::CLOEXEC);
         error
     }
 
@@ -122,12 +155,12 @@ impl Server {
         Ok(())
     }
 
-    /// Writes all state to a file that has no name any more.
-    fn save(&mut self) -> io::Result<File> {
+    /// Writes all state to a file that has no name any more. What waits to be written to each peer is taken out of it.
+    fn save(&mut self, waiting: &mut Vec<Vec<u8>>) -> io::Result<File> {
         let mut state = self.listener.as_raw_fd().to_le_bytes().to_vec();
         for peer in &mut self.peers {
             state.extend_from_slice(&peer.stream.as_raw_fd().to_le_bytes());
-            peer.save(&mut state);
+            waiting.push(peer.save(&mut state));
         }
         let path = env::temp_dir().join(format!("ws-proto-handover-{}", process::id()));
         let mut file = File::options()
@@ -154,11 +187,7 @@ impl Server {
             peers.push(Peer::load(stream, from).map_err(|error| io::Error::other(error.to_string()))?);
         }
         writeln!(io::stdout(), "took over {} connections", peers.len())?;
-        Ok(Self {
-            listener,
-            signals,
-            peers,
-        })
+        Ok(Self::new(listener, signals, peers))
     }
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 import struct
@@ -94,18 +95,42 @@ class Handover(peer.Test):
             writer.close()
 
     async def test_bytes_that_wait(self):
-        """A peer does not read: what the server has for it goes over too."""
+        """A peer does not read: what the server has for it goes over too, or stays if nothing is handed over."""
         messages = [peer.payload(300_000 + i) for i in range(20)]
-        async with Server("handover") as server, raw(server) as (reader, writer):
-            reader._transport.pause_reading()
-            writing = asyncio.create_task(self.write(writer, messages))
-            await asyncio.sleep(0.3)
-            for _ in range(3):
-                await hand_over(server, 1)
-            reader._transport.resume_reading()
-            for message in messages:
-                self.assertTrue(await peer.read_frame(reader) == (0x80 | BINARY, False, message))
-            await writing
+        with tempfile.TemporaryDirectory() as folder:
+            program = shutil.copy(os.path.join(os.environ["EXAMPLES"], "handover"), folder)
+            async with Server("handover", program=program) as server, raw(server) as (reader, writer):
+                reader._transport.pause_reading()
+                writing = asyncio.create_task(self.write(writer, messages))
+                await asyncio.sleep(0.3)
+                for _ in range(3):
+                    await hand_over(server, 1)
+                os.remove(program)
+                server.signal(signal.SIGUSR2)
+                await server.says("not handed over")
+                reader._transport.resume_reading()
+                await self.reads(reader, messages)
+                await writing
+
+    async def reads(self, reader, messages):
+        for message in messages:
+            self.assertTrue(await peer.read_frame(reader) == (0x80 | BINARY, False, message))
+
+    async def test_no_descriptors_left(self):
+        """Who finds no room waits, and nobody is dropped for that."""
+        async with Server("handover") as server, client(server.url) as first, client(server.url) as second:
+            open_ones = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+            resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (open_ones, open_ones))
+            waiting = asyncio.create_task(self.echo_once(server.url))
+            await server.says("nobody is accepted")
+            await self.echoes(first, "still there")
+            self.assertFalse(waiting.done())
+            await second.close()
+            await waiting
+
+    async def echo_once(self, url):
+        async with client(url) as ws:
+            await self.echoes(ws, "at last")
 
     async def write(self, writer, messages):
         for message in messages:
