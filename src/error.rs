@@ -4,6 +4,7 @@
 use thiserror::Error;
 
 use crate::CloseCode;
+use crate::utf8::InvalidUtf8;
 
 /// What the peer did wrong. It fails the connection (RFC 6455 §7.1.7).
 ///
@@ -91,6 +92,22 @@ impl Violation {
             }
             _ => CloseCode::PROTOCOL_ERROR,
         }
+    }
+}
+
+/// For whoever uses the frame decoder alone, and validates text beside it.
+///
+/// ```
+/// use ws_proto::{Violation, utf8::Validator};
+///
+/// fn text(payload: &[u8]) -> Result<(), Violation> {
+///     Ok(Validator::new().feed(payload)?)
+/// }
+/// assert_eq!(text(b"\xff"), Err(Violation::InvalidUtf8));
+/// ```
+impl From<InvalidUtf8> for Violation {
+    fn from(_: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
     }
 }
 

@@ -97,7 +97,7 @@ pub enum Event<'a> {
 /// A runtime that keeps its bytes lets the `Input` own buffer and inbox; an async `next` may lend:
 ///
 /// ```
-/// use ws_proto::{Connection, Event, Input, Outbox};
+/// use ws_proto::{Connection, Event, Input, Outbox, Transport};
 ///
 /// struct WebSocket<S> {
 ///     socket: S,
@@ -112,14 +112,18 @@ pub enum Event<'a> {
 /// # type Error = Box<dyn std::error::Error>;
 ///
 /// impl<S: Socket> WebSocket<S> {
-///     async fn next(&mut self) -> Result<Event<'_>, Error> {
+///     /// The next event; `None` at the end, after a closing handshake. Ask until then: the last answers are written here.
+///     async fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
 ///         loop {
 ///             let found = self.connection.receive(&mut self.input, &mut self.outbox);
 ///             if let Ok(true) = found {
-///                 return Ok(self.input.event());
+///                 return Ok(Some(self.input.event()));
 ///             }
 ///             self.flush().await?; // a violation is answered, too
 ///             found?;
+///             if self.connection.transport(&self.outbox) == Transport::Close {
+///                 return Ok(None);
+///             }
 ///             self.fill().await?;
 ///         }
 ///     }
@@ -127,7 +131,13 @@ pub enum Event<'a> {
 ///     async fn fill(&mut self) -> Result<(), Error> {
 ///         let n = self.socket.read(self.input.space()).await?;
 ///         self.input.filled(n);
-///         if n > 0 { Ok(()) } else { Err("end of stream".into()) }
+///         if n == 0 {
+///             self.connection.receive_eof(&self.outbox);
+///             if !self.connection.status().clean {
+///                 return Err("the connection was lost".into());
+///             }
+///         }
+///         Ok(())
 ///     }
 ///
 ///     async fn flush(&mut self) -> Result<(), Error> {
@@ -140,19 +150,31 @@ pub enum Event<'a> {
 /// }
 /// # use ws_proto::{Config, Inbox, Role};
 /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-/// # struct Loopback(&'static [u8]);
+/// # struct Loopback(&'static [u8], Vec<u8>);
 /// # impl Socket for Loopback {
 /// #     async fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> { std::io::Read::read(&mut self.0, space) }
-/// #     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { Ok(bytes.len()) }
+/// #     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { std::io::Write::write(&mut self.1, bytes) }
 /// # }
-/// # let mut socket = WebSocket {
-/// #     socket: Loopback(b"\x81\x05Hello"),
-/// #     connection: Connection::new(Role::Client, &Config::default()),
+/// # fn now<T>(future: impl Future<Output = T>) -> T {
+/// #     let Poll::Ready(value) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
+/// #     value
+/// # }
+/// # let socket = |role, bytes, outbox| WebSocket {
+/// #     socket: Loopback(bytes, Vec::new()),
+/// #     connection: Connection::new(role, &Config::default()),
 /// #     input: Input::with_space(vec![0; 4], Inbox::new()),
-/// #     outbox: Outbox::client([7; 16]),
+/// #     outbox,
 /// # };
-/// # let Poll::Ready(event) = pin!(socket.next()).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
-/// # assert_eq!(event.unwrap(), Event::Text("Hello"));
+/// # let mut client = socket(Role::Client, b"\x81\x05Hello\x88\0", Outbox::client([7; 16]));
+/// # assert_eq!(now(client.next()).unwrap(), Some(Event::Text("Hello")));
+/// # assert_eq!(now(client.next()).unwrap(), Some(Event::Close(None)));
+/// # assert_eq!(now(client.next()).unwrap(), None);
+/// # assert_eq!(client.socket.1[..2], *b"\x88\x80");
+/// # let mut server = socket(Role::Server, b"\x88\x80\0\0\0\0", Outbox::new());
+/// # assert_eq!(now(server.next()).unwrap(), Some(Event::Close(None)));
+/// # assert_eq!(now(server.next()).unwrap(), None);
+/// # assert_eq!(server.socket.1, b"\x88\0");
+/// # assert!(now(socket(Role::Server, b"\x81", Outbox::new()).next()).is_err());
 /// ```
 ///
 /// An owner of reference-counted memory asks where the event lies and splits the message off without a copy:
@@ -201,7 +223,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         Self::with_filled(bytes, filled, inbox)
     }
 
-    /// Input with a buffer to read into, of which nothing is filled.
+    /// Input with a buffer to read into, of which nothing is filled. Its length counts: `vec![0; 4096]` has space,
+    /// `Vec::with_capacity(4096)` has none.
     pub fn with_space(buffer: B, inbox: I) -> Self {
         Self::with_filled(buffer, 0..0, inbox)
     }
@@ -315,8 +338,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
         self.inbox.inbox()
     }
 
-    /// Free space of the buffer, to read into; the event found last is gone. Empty only if the
-    /// buffer is full of bytes that `Connection::receive` has not been asked to look at.
+    /// Free space of the buffer, to read into; the event found last is gone. Empty only if the buffer is, or is
+    /// full of bytes that `Connection::receive` has not been asked to look at.
     ///
     /// What [remains](Self::remaining) moves to the front of the buffer. With a [limit](Self::limit) that may be most of it:
     /// read on when little is left.

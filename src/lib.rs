@@ -108,6 +108,22 @@ pub use rate::{RateLimit, Rates};
 #[doc = include_str!("../docs/embedding.md")]
 struct Guides;
 
+// A connection may go from thread to thread, and so may a compressor.
+#[cfg(feature = "alloc")]
+const _: () = {
+    const fn crosses_threads<T: Send + Sync>() {}
+    crosses_threads::<(
+        Connection,
+        Input<alloc::vec::Vec<u8>>,
+        Outbox,
+        Deadlines,
+        Prepared,
+    )>();
+    crosses_threads::<(handshake::Server, handshake::Client)>();
+    #[cfg(feature = "deflate")]
+    crosses_threads::<deflate::Pool>();
+};
+
 /// Which endpoint of a connection this is. A run-time value: one program may be both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {

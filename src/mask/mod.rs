@@ -55,7 +55,7 @@ impl MaskingKey {
     }
 
     /// The key that unmasks with `self` and masks with `to` in one pass, for proxies that must not
-    /// reuse a client's key.
+    /// reuse a client's key. Of a payload that comes in pieces, both have to be [advanced](Self::advanced).
     #[must_use]
     pub const fn rekeyed(self, to: Self) -> Self {
         Self(self.0 ^ to.0)
