@@ -68,7 +68,7 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    /// A whole message.
+    /// A message, or a piece of it.
     #[inline]
     pub(crate) fn message(text: bool, place: Place) -> Self {
         if text {

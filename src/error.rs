@@ -8,7 +8,8 @@ use crate::utf8::InvalidUtf8;
 
 /// What the peer did wrong. It fails the connection (RFC 6455 §7.1.7).
 ///
-/// A violation is reported once, at the octet that proves it; nothing that the peer sends after it is
+/// A violation is reported once, as soon as it is known: at the octet of a header or of a text that proves it, a length and a
+/// count at the last octet of theirs, the body of a Close frame when all of it is there. Nothing that the peer sends after it is
 /// looked at. [`close_code`](Self::close_code) is the status code for the Close frame;
 /// a `Connection` queues that frame itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]

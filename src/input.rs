@@ -293,7 +293,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     }
 
     /// How many of the bytes given are used up. After a [`Violation`](crate::Violation), up to and including
-    /// the octet that proved it, unless that was read straight to the inbox ([`spaces`](Self::spaces)).
+    /// the octet that proved it, unless that was read straight to the inbox ([`spaces`](Self::spaces)) or is one of a compressed
+    /// message: then up to the last one that was looked at with it.
     pub fn consumed(&self) -> usize {
         self.cursor.start
     }
@@ -369,7 +370,8 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
     /// the frame has 16 KiB at most and as many bytes as the buffer, or more. It
     /// may be filled alone, by a read that knows one place only; to fill the buffer alone, ask for its [`space`](Self::space).
     ///
-    /// In a frame that has as many bytes as the buffer, or more, the second place reaches 4 KiB beyond the frame at most: the next one
+    /// If a message begins with a frame that has as many bytes as the buffer, or more, the second place reaches 4 KiB beyond that frame at
+    /// most: the next one
     /// may be as long, and most of it can go straight to the inbox, too, if little of it comes by the buffer.
     ///
     /// `Connection::receive` is to be called before the parts are taken, or the state is handed over: what was read to the inbox

@@ -625,6 +625,38 @@ mod compressed {
         assert_eq!(handed.map(|(handed, _)| handed.status()), Ok(connection.status()));
     }
 
+    /// Failed in a frame that may declare more than its message may have; or ended, with more or less of such a frame there.
+    #[test]
+    fn a_connection_that_ended_inside_of_a_compressed_message_is_taken_back() {
+        let mut limited = config(true, false);
+        limited.limits.max_message_bytes = 100;
+        let failing = b"\xc2\x7e\x00\x96\x07";
+        let mut stream = Vec::new();
+        let mut sender = Outbox::new();
+        Connection::new(Role::Server, &limited)
+            .begin_message(MessageKind::Binary, &[0; 90], &mut sender)
+            .unwrap();
+        stream.extend_from_slice(sender.bytes());
+        stream.extend_from_slice(b"\x00\x7e\x00\x96\x00");
+        for (bytes, end) in [(&failing[..], failing.len()), (&stream, stream.len())] {
+            for len in 0..=end {
+                let mut connection = Connection::new(Role::Client, &limited);
+                let (mut inbox, mut outbox) = (Inbox::new(), outbox(Role::Client));
+                let mut input = Input::new(bytes[..len].to_vec(), &mut inbox);
+                let _ = connection.receive(&mut input, &mut outbox);
+                connection.abort(&outbox);
+                assert!(connection.may_hand_over());
+                let state = connection.to_bytes(&mut inbox);
+                let handed = Connection::from_bytes(&state, inbox.unfinished());
+                assert_eq!(
+                    handed.map(|(handed, _)| handed.status()),
+                    Ok(connection.status()),
+                    "{len} of {bytes:02x?}"
+                );
+            }
+        }
+    }
+
     /// A connection with its values, and what it saw.
     struct Handed {
         connection: Connection,

@@ -263,6 +263,9 @@ fn s7_every_error_has_its_response() {
     let method =
         "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\nAllow: GET\r\n\r\n";
     assert_eq!(refuse(RequestError::MethodNotGet), method);
+    // RFC 9110 §9.3.2: what may answer a HEAD has no body.
+    let old = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(refuse(RequestError::Http10), old);
     let plain = "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\
         Sec-WebSocket-Version: 13\r\nContent-Length: 29\r\nContent-Type: text/plain\r\n\r\n\
         this is a WebSocket endpoint\n";

@@ -588,6 +588,25 @@ fn r7692_10_4_ratio_of_a_message() {
     }
 }
 
+/// A message that is worse in its middle than in the end: 69 661 bytes of 440 octets, then 3000 of as many.
+#[test]
+fn r7692_10_4_the_ratio_is_judged_at_the_same_places_however_the_octets_are_cut() {
+    let message = run_of(258 * 270 + 1).stored_block(false, &[7; 3000]).message();
+    let frame = to(Role::Server, 0xc2, &message);
+    let cuts: Vec<_> = (1..frame.len())
+        .step_by(if cfg!(miri) { 1000 } else { 23 })
+        .collect();
+    for (ratio, fits) in [(25, false), (120, false), (140, true)] {
+        for pieces in [false, true] {
+            let mut case = case(Role::Server, pieces);
+            case.config.limits.max_inflate_ratio = ratio;
+            let seen = case.feed_cut(&frame, &cuts).seen;
+            let expected = if fits { "bin len=72661" } else { "[fail 1009]" };
+            assert!(format!("{seen:?}").contains(expected), "{ratio}: {seen:?}");
+        }
+    }
+}
+
 // ---- the first violation ----
 
 /// However the input is cut, what comes first in the inflated data is what fails.

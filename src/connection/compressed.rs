@@ -1,9 +1,9 @@
 //! Compressed messages, in and out (RFC 7692 §6, §7.2).
 
+use super::Connection;
 use super::message::{Fault, Piece, lend_gathered};
 use super::options::Options;
 use super::way_out::WayOut;
-use super::{Connection, Limits};
 use crate::cursor::Cursor;
 use crate::error::{SendError, Violation};
 use crate::inbox::{Inbox, InflateLimits};
@@ -66,7 +66,10 @@ impl Connection {
         }
         if let Some(mut inflater) = inflater {
             if ends && !inflater.is_untouched() {
-                inflater.finish().map_err(|violation| (violation, range.end))?;
+                let judged = inflater.judge(self.max_inflate_ratio);
+                judged
+                    .and_then(|()| inflater.finish())
+                    .map_err(|violation| (violation, range.end))?;
             }
             outbox.put_inflater(inflater);
         }
@@ -87,7 +90,6 @@ impl Connection {
         InflateLimits {
             room: self.max_message_bytes - self.received,
             max_ratio: self.max_inflate_ratio,
-            ratio_free_bytes: Limits::RATIO_FREE_BYTES,
             pieces: self.lends_pieces(),
             whole,
             remember: self.options.has(Options::PEER_TAKES_OVER) || self.lends_pieces() || !ends,

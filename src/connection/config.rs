@@ -20,16 +20,16 @@ pub struct Limits {
     /// Most control frames among [64 KiB](Self::CONTROL_WINDOW_BYTES) of received frames. Default: `u16::MAX`, which
     /// is no limit; answering them costs a bounded amount anyway. Breach: 1008.
     pub max_control_frames: u16,
-    /// Most bytes for each octet of a compressed message, once it has more than [64 KiB](Self::RATIO_FREE_BYTES). Default:
-    /// `u16::MAX`, which is no limit: DEFLATE reaches 1032, and a page of zeros is no attack; `max_message_bytes` holds
-    /// anyway. Breach: 1009.
+    /// Most bytes for each octet of a compressed message, once it has more than [64 KiB](Self::RATIO_FREE_BYTES): judged after each
+    /// 256 octets, which inflate to 264 KiB at most, and at its end. Default: `u16::MAX`, which is no limit: DEFLATE reaches 1032,
+    /// and a page of zeros is no attack; `max_message_bytes` holds anyway. Breach: 1009.
     pub max_inflate_ratio: u16,
 }
 
 impl Limits {
     /// How many fragments an empty one counts as: it brings nothing, and costs its sender next to nothing.
     pub const EMPTY_FRAGMENT: u32 = 16;
-    /// Bytes of received frames after which control frames are counted anew.
+    /// Bytes of received frames after which control frames are counted anew: of each, its payload data and two more.
     pub const CONTROL_WINDOW_BYTES: u32 = 64 << 10;
     /// Bytes that a compressed message may have at any ratio.
     pub const RATIO_FREE_BYTES: u64 = 64 << 10;

@@ -7,7 +7,7 @@ use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, ShortWay, Side
 use crate::Role;
 use crate::bytes::{Reader, Writer};
 use crate::error::SendError;
-use crate::frame::{Decoder, MAX_CONTROL_BYTES, Rsv, Rules};
+use crate::frame::{Decoder, MAX_CONTROL_BYTES, Room, Rsv, Rules};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::utf8::Validator;
@@ -201,7 +201,13 @@ impl Connection {
         };
         let [control_len] = from.take();
         connection.max_message_bytes.checked_sub(connection.received)?;
-        connection.decoder = Decoder::from_bytes(decoder, connection.room())?;
+        // Who still receives is not inside a compressed message, so that the decoder need not be asked for the room.
+        let room = if connection.is_receiving() {
+            connection.room()
+        } else {
+            Room::ANY
+        };
+        connection.decoder = Decoder::from_bytes(decoder, room)?;
         let inbox = Inbox::resume(unfinished, control_len, connection.receives_text())?;
         let consistent = connection.is_consistent(&inbox) && connection.decoder.is_for(role);
         consistent.then_some((connection, inbox))
@@ -214,7 +220,8 @@ impl Connection {
         let frame = match self.frame {
             _ if !self.decoder.is_in_payload() => control == 0,
             FrameKind::Data { fin } => {
-                control == 0 && left <= self.max_message_bytes - self.received && fin != in_message
+                let fits = left <= self.max_message_bytes - self.received || !self.is_receiving();
+                control == 0 && fits && fin != in_message
             }
             _ => control.saturating_add(left) <= MAX_CONTROL_BYTES as u64,
         };

@@ -92,7 +92,7 @@ impl Connection {
         buffer_bytes <= CACHED_BYTES && !self.masks() && !self.receives_text() && !stays_in_cache
     }
 
-    /// Whether a message begins with a frame that is received now, and that with its header is longer than a buffer of so many bytes.
+    /// Whether a message begins with a frame that is received now, and that has as many bytes as the buffer, or more.
     pub(crate) fn is_in_long_frame(&self, buffer_bytes: usize) -> bool {
         self.fragments == 1 && self.first_frame_bytes() >= buffer_bytes as u64
     }

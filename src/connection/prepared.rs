@@ -83,7 +83,7 @@ impl Prepared {
     /// ```
     ///
     /// # Errors
-    /// [`SendError::Compressor`].
+    /// [`SendError::Compressor`]; [`SendError::NoMaskingKeys`] for a client's connection, which sends no prepared messages.
     #[cfg(feature = "deflate")]
     pub fn prepare_for(&mut self, connection: &Connection, pool: &Pool) -> Result<(), SendError> {
         let bits = connection.window_bits;

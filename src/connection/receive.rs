@@ -22,7 +22,7 @@ impl Connection {
     /// (RFC 6455 §1.4, §7.1.7). While only our own Close frame is out, messages go on coming.
     ///
     /// # Errors
-    /// The peer's [`Violation`], once, at the octet that proves it: [`Input::consumed`] says which. The
+    /// The peer's [`Violation`], once, as soon as it is known: [`Input::consumed`] says where. The
     /// Close frame with its code is in the outbox then; nothing after it is looked at.
     // Always, for the short way: as a call it took a quarter more.
     #[inline(always)]

@@ -6,6 +6,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
+use crate::connection::Limits;
 use crate::error::Violation;
 
 /// The sender drops these four octets from the end of a message (RFC 7692 §7.2.1).
@@ -24,6 +25,9 @@ const BEHIND: [u8; 16] = {
     behind.split_at_mut(TAIL.len()).0.copy_from_slice(&TAIL);
     behind
 };
+
+/// Octets of a message after which its ratio is judged, again and again: what is inflated in between is 264 KiB at most.
+pub(crate) const RATIO_OCTETS: usize = 256;
 
 /// What a final block (BFINAL) costs of the credit that a peer earns by other octets.
 const FINAL_BLOCK_OCTETS: u32 = 64;
@@ -189,9 +193,20 @@ impl Inflater {
         self.compressed == 0
     }
 
-    /// Whether the message has more than `free` bytes, and more for each of its octets so far than `ratio`.
-    pub(crate) fn exceeds(&self, ratio: u16, free: u64) -> bool {
-        self.inflated > free && self.inflated > self.compressed.saturating_mul(u64::from(ratio))
+    /// Octets of the message until its ratio is to be judged; 0 at such a place.
+    pub(crate) fn octets_to_judgement(&self) -> usize {
+        let behind = (self.compressed % RATIO_OCTETS as u64) as usize;
+        (RATIO_OCTETS - behind) % RATIO_OCTETS
+    }
+
+    /// Judges the message so far by the most bytes for each of its octets. All has to be there that these inflate to.
+    pub(crate) fn judge(&self, max_ratio: u16) -> Result<(), Violation> {
+        let most = self.compressed.saturating_mul(u64::from(max_ratio));
+        if self.inflated > most.max(Limits::RATIO_FREE_BYTES) {
+            Err(Violation::InflateRatio)
+        } else {
+            Ok(())
+        }
     }
 
     /// Ends the message: its octets and the four that were dropped have to end at the end of a block.
@@ -203,7 +218,8 @@ impl Inflater {
             return Ok(());
         }
         // They are the length of the empty stored block whose first three bits end the message. They give no bytes, and a
-        // decoder that stops between blocks takes exactly them. Whatever else it waited for, it would take the fifth too.
+        // decoder that stops between blocks takes exactly them. One that waited for something else takes the fifth too, but for the
+        // header of a block that was made to be completed by them, as a message is that is taken for what they complete.
         let [a, b, c, d] = TAIL;
         let first = self.skip_to_next_block([a, b, c, d, 0]);
         if first.taken != 4 || first.produced > 0 || first.failed {

@@ -49,7 +49,7 @@
 //! | kept | – | 15 bits | 8 | 390,000 |
 //! | kept | – | 12 bits | 5 | 170,000 |
 //! | kept | – | 9 bits | 1 | 140,000 |
-//! | – | kept | any | any | 81,000; 48,000 and what was inflated, up to 32 KiB |
+//! | – | kept | any | any | 83,000; 50,000 and what was inflated, up to 32 KiB |
 //! | – | – | any | any | 0, with a `Pool` or released |
 //!
 //! An endpoint keeps the context of its compressor if its own messages take it over, and that of its decompressor
@@ -59,8 +59,9 @@
 //! # What a peer can do
 //!
 //! A message is inflated step by step, and each step is held against `max_message_bytes` and `max_inflate_ratio`, so that a
-//! few bytes that inflate to gigabytes cost no more than the limit. Data that is invalid or cut off fails the connection
-//! with 1007, and nothing of its message is delivered (but for pieces that were lent before).
+//! few bytes that inflate to gigabytes cost no more than the limit. Data that is invalid, or that the four octets which its sender
+//! dropped do not bring to the end of a block, fails the connection with 1007, and nothing of its message is delivered (but for
+//! pieces that were lent before).
 //!
 //! The decompressor always keeps 32 KiB: a peer that agreed to a smaller window and does not keep to it is understood
 //! all the same.
@@ -76,7 +77,7 @@ mod pool;
 #[cfg(feature = "deflate")]
 pub(crate) use deflater::{Deflater, Shape};
 #[cfg(feature = "deflate")]
-pub(crate) use inflater::Inflater;
+pub(crate) use inflater::{Inflater, RATIO_OCTETS};
 #[cfg(feature = "deflate")]
 pub(crate) use negotiation::MIN_COMPRESSOR_BITS;
 pub use negotiation::{ExtensionText, NAME, NegotiationError, Parameters};

@@ -60,7 +60,7 @@ impl Header {
     ///
     /// # Errors
     /// What no extension can allow, at the first octet that proves it: a control frame that is fragmented or too
-    /// long, a Close frame with a body of one byte, a length that is not minimal or has its top bit set.
+    /// long, a Close frame with a body of one byte, a length with its top bit set; and once all of it is there, one that is not minimal.
     pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
         Self::parse_by(&Judge::PERMISSIVE, bytes).map_err(|fault| fault.violation)
     }

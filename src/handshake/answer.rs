@@ -167,24 +167,22 @@ impl Response<'_> {
 
 impl RequestError {
     /// Queues the response that tells the client: [`status`](Self::status), the fields that belong to it, and the
-    /// reason as a line of text. Nothing of the request is repeated in it.
+    /// reason as a line of text, unless the method of the request may be HEAD. Nothing of the request is repeated in it.
     ///
     /// The embedder closes the transport once it is written.
     pub fn refuse(self, outbox: &mut Outbox) {
+        let status = self.status();
         let versions = matches!(self, Self::Version | Self::VersionUnknown | Self::NotWebSocket);
-        if self == Self::MethodNotGet {
-            // No body: the method may be HEAD (RFC 9110 §9.3.2).
-            return append_response(
-                outbox,
-                self.status(),
-                versions,
-                &[Field::new("Allow", "GET")],
-                b"",
-            );
-        }
         let text = alloc::format!("{self}\n");
-        let fields = [Field::new("Content-Type", "text/plain")];
-        append_response(outbox, self.status(), versions, &fields, text.as_bytes());
+        let allow = [Field::new("Allow", "GET")];
+        let plain = [Field::new("Content-Type", "text/plain")];
+        let (fields, body) = match self {
+            // No body: the method may be HEAD (RFC 9110 §9.3.2).
+            Self::MethodNotGet => (&allow[..], ""),
+            Self::Http10 => (&[][..], ""),
+            _ => (&plain[..], &text[..]),
+        };
+        append_response(outbox, status, versions, fields, body.as_bytes());
     }
 }
 

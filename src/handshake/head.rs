@@ -110,7 +110,7 @@ impl HeadReader {
         }
         if self.scanner.state == State::Done {
             self.scanner = Scanner::new(self.scanner.kind);
-            self.buffer.clear();
+            self.buffer = Vec::new();
         }
         let end = self
             .scanner

@@ -136,7 +136,7 @@ impl<'a> RequestHead<'a> {
     /// # Errors
     ///
     /// The first check that fails. [`RequestError::NotWebSocket`], [`RequestError::MethodNotGet`] and
-    /// [`RequestError::Http10`] are those that an embedder may answer with plain HTTP instead.
+    /// [`RequestError::Http10`] are those that an embedder may answer with plain HTTP instead; Host was not looked at with the last two.
     pub fn upgrade(&self) -> Result<Request<'a>, RequestError> {
         let (known, fields) = (&self.known, self.fields);
         // RFC 9110 §7.8: Upgrade in an HTTP/1.0 request is ignored.

@@ -11,7 +11,8 @@ use crate::syntax::TOKEN;
 
 /// Reads the head of a request, in whatever pieces it comes.
 ///
-/// It has no heap memory while it waits, and none at all if the head lies whole in the bytes of its first call.
+/// It has heap memory for a head that comes in pieces only, until the next one begins: none if the head lies whole in the bytes of
+/// its first call.
 ///
 /// ```
 /// use ws_proto::Outbox;

@@ -1,7 +1,7 @@
 //! Bytes of a compressed message: inflated into the inbox.
 
 use super::{Content, Inbox};
-use crate::deflate::Inflater;
+use crate::deflate::{Inflater, RATIO_OCTETS};
 use crate::error::Violation;
 
 /// Of a message that is lent in pieces, one is lent once so many bytes are inflated. It has at most little more.
@@ -14,9 +14,8 @@ const LEAST_ROOM_BYTES: usize = 512;
 pub(crate) struct InflateLimits {
     /// Bytes left of the message.
     pub(crate) room: u64,
-    /// Most bytes for each octet, once there are more than `ratio_free_bytes`.
+    /// Most bytes for each octet, once there are many.
     pub(crate) max_ratio: u16,
-    pub(crate) ratio_free_bytes: u64,
     /// Whether to stop after a while, to lend what there is.
     pub(crate) pieces: bool,
     /// Whether the message has these octets and no others.
@@ -39,6 +38,9 @@ impl Inbox {
         }
         let first = self.bytes.len();
         let (mut taken, mut remembered) = (0, first);
+        // The ratio is judged at places of the message, whatever the octets are cut into, when all is there that they inflate to.
+        let judges = limits.max_ratio < u16::MAX;
+        let mut is_judged = false;
         loop {
             let start = self.bytes.len();
             let left = limits.room - (start - first) as u64;
@@ -53,10 +55,17 @@ impl Inbox {
                 room
             };
             let to = &mut self.bytes.spare()[..room];
-            let step = if limits.whole && taken == 0 {
+            let next = &octets[taken..];
+            let next = match inflater.octets_to_judgement() {
+                _ if !judges => next,
+                0 if !is_judged => &[],
+                0 => &next[..next.len().min(RATIO_OCTETS)],
+                n => &next[..next.len().min(n)],
+            };
+            let step = if limits.whole && next.len() == octets.len() {
                 inflater.step_of_whole(octets, to)
             } else {
-                inflater.step(&octets[taken..], to)
+                inflater.step(next, to)
             };
             self.bytes.add_spare(step.produced);
             taken += step.taken;
@@ -72,10 +81,7 @@ impl Inbox {
             if exceeds {
                 return Err(Violation::MessageTooBig);
             }
-            if inflater.exceeds(limits.max_ratio, limits.ratio_free_bytes) {
-                return Err(Violation::InflateRatio);
-            }
-            let is_stuck = !is_full && step.taken == 0 && taken < octets.len() && !step.final_block;
+            let is_stuck = !is_full && step.taken == 0 && !next.is_empty() && !step.final_block;
             if step.failed || is_stuck {
                 return Err(Violation::InvalidDeflate);
             }
@@ -83,6 +89,10 @@ impl Inbox {
                 inflater.remember(&self.bytes[remembered..]);
                 remembered = self.bytes.len();
                 inflater.restart()?;
+            }
+            is_judged = judges && !is_full && inflater.octets_to_judgement() == 0;
+            if is_judged {
+                inflater.judge(limits.max_ratio)?;
             }
             let is_enough = limits.pieces && self.bytes.len() - first >= PIECE_TO_LEND_BYTES;
             if (taken == octets.len() && !is_full) || (taken < octets.len() && is_enough) {

@@ -18,8 +18,8 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// to here ([`Input::spaces`](crate::Input::spaces)). Compressed messages are inflated here.
 ///
 /// It grows with what was received, whatever a header declares: its capacity is at most the received bytes, an eighth more
-/// (of `max_message_bytes` at most), and 64 KiB; for a compressed message twice what it
-/// has inflated to so far, within `max_message_bytes`. An inbox that was never used, or [released](Self::release), has no
+/// (of `max_message_bytes` at most), and 64 KiB; for a compressed message 16 KiB or
+/// twice what it has inflated to so far, within `max_message_bytes`. An inbox that was never used, or [released](Self::release), has no
 /// heap memory.
 ///
 /// ```

@@ -26,7 +26,8 @@ use crate::store::Store;
 /// embedder writes [`bytes`](Self::bytes) to its transport, as many as that takes, and tells how many
 /// by [`consume`](Self::consume).
 ///
-/// An empty outbox that was [released](Self::release), or never used, has no heap memory.
+/// An empty outbox that was [released](Self::release), or never used, has no heap memory, but for contexts of compression that are
+/// taken over.
 ///
 /// ```
 /// use ws_proto::{Config, Connection, Outbox, Role};

@@ -17,7 +17,7 @@ use crate::mask::MaskingKey;
 ///
 /// For proxies, taps and firmware: it keeps 40 bytes of state, allocates nothing, takes its input in any
 /// chunks down to one byte, and passes on payload data as it comes. What a header proves wrong is
-/// refused at the octet that proves it, before any payload. It knows frames, not messages: UTF-8, the
+/// refused at the octet that proves it, a length at its last one, before any payload. It knows frames, not messages: UTF-8, the
 /// body of Close frames and replies are a `Connection`'s, which stands on it.
 ///
 /// Each frame gives one [`Part::Header`], then one or more [`Part::Payload`], the last of which says so: an empty one if the
