@@ -116,6 +116,7 @@ proptest! {
     fn r7692_7_2_2_any_octets_behind_rsv1_have_one_outcome(
         receiver in role(),
         (takes_over, limit) in (any::<bool>(), prop::sample::select(vec![0u64, 5, 300, 1 << 24])),
+        ratio in prop::sample::select(vec![1, 10, 100, u16::MAX]),
         messages in prop::collection::vec(octets(), 1..5),
         ways in [way(), way()],
     ) {
@@ -126,6 +127,7 @@ proptest! {
             ..Parameters::default()
         });
         config.limits.max_message_bytes = limit;
+        config.limits.max_inflate_ratio = ratio;
         let stream: Vec<u8> = messages.iter().flat_map(|message| framed(receiver, message)).collect();
         let whole = run(receiver, &config, &stream, &Way::Cut(Vec::new()), None);
         for message in &whole.0 {
@@ -154,6 +156,12 @@ fn octets() -> impl Strategy<Value = Octets> {
         "[a-z ]{0,9}".prop_map(|text| text.repeat(60).into_bytes()),
         prop::collection::vec(any::<u8>(), 0..60),
         Just(vec![0; 5000]),
+        // Over the ratio in its middle, perhaps not in its end.
+        (65_000_usize..80_000, prop::collection::vec(any::<u8>(), 0..3000)).prop_map(|(zeros, rest)| [
+            vec![0; zeros],
+            rest
+        ]
+        .concat()),
     ];
     let right = (payload, settings()).prop_map(|(payload, mut settings)| {
         settings.min_bytes = 0;
