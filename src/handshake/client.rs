@@ -164,7 +164,7 @@ impl Client {
     pub fn start(request: &ClientRequest<'_>, outbox: &mut Outbox) -> Result<Self, StartError> {
         request.check()?;
         let nonce = outbox.nonce().ok_or(StartError::NoKeySource)?;
-        Self::start_with_nonce(request, nonce, outbox)
+        Ok(Self::start_checked(request, nonce, outbox))
     }
 
     /// Queues the request, with a key of these 16 bytes: they have to be random, and new for every handshake
@@ -179,10 +179,14 @@ impl Client {
         outbox: &mut Outbox,
     ) -> Result<Self, StartError> {
         request.check()?;
+        Ok(Self::start_checked(request, nonce, outbox))
+    }
+
+    fn start_checked(request: &ClientRequest<'_>, nonce: [u8; 16], outbox: &mut Outbox) -> Self {
         let key = Key::from_nonce(nonce);
         outbox.forget_contexts();
         request.write(key, outbox);
-        Ok(Self {
+        Self {
             reader: HeadReader::new(Kind::Response, request.limits),
             key,
             subprotocols: request.subprotocols.join(", "),
@@ -197,7 +201,7 @@ impl Client {
             require_subprotocol: request.require_subprotocol,
             informational_left: request.limits.max_informational_responses,
             finished: false,
-        })
+        }
     }
 
     /// Reads bytes of the response, up to the end of its head. Responses of the class 1xx before it are skipped.
