@@ -27,7 +27,7 @@ const BEHIND: [u8; 16] = {
 };
 
 /// Octets of a message after which its ratio is judged, again and again: what is inflated in between is 264 KiB at most.
-pub(crate) const RATIO_OCTETS: usize = 256;
+const RATIO_OCTETS: u64 = 256;
 
 /// What a final block (BFINAL) costs of the credit that a peer earns by other octets.
 const FINAL_BLOCK_OCTETS: u32 = 64;
@@ -193,10 +193,18 @@ impl Inflater {
         self.compressed == 0
     }
 
-    /// Octets of the message until its ratio is to be judged; 0 at such a place.
-    pub(crate) fn octets_to_judgement(&self) -> usize {
-        let behind = (self.compressed % RATIO_OCTETS as u64) as usize;
-        (RATIO_OCTETS - behind) % RATIO_OCTETS
+    /// Whether the message is at a place where its ratio is to be judged.
+    pub(crate) fn is_to_be_judged(&self) -> bool {
+        self.compressed.is_multiple_of(RATIO_OCTETS)
+    }
+
+    /// Of these octets, which come next, those up to where the ratio is judged next: none at such a place, until it was.
+    pub(crate) fn up_to_judgement<'o>(&self, octets: &'o [u8], is_judged: bool) -> &'o [u8] {
+        let most = match self.compressed % RATIO_OCTETS {
+            0 if !is_judged => 0,
+            behind => (RATIO_OCTETS - behind) as usize,
+        };
+        &octets[..octets.len().min(most)]
     }
 
     /// Judges the message so far by the most bytes for each of its octets. All has to be there that these inflate to.

@@ -77,7 +77,7 @@ mod pool;
 #[cfg(feature = "deflate")]
 pub(crate) use deflater::{Deflater, Shape};
 #[cfg(feature = "deflate")]
-pub(crate) use inflater::{Inflater, RATIO_OCTETS};
+pub(crate) use inflater::Inflater;
 #[cfg(feature = "deflate")]
 pub(crate) use negotiation::MIN_COMPRESSOR_BITS;
 pub use negotiation::{ExtensionText, NAME, NegotiationError, Parameters};

@@ -1,7 +1,7 @@
 //! Bytes of a compressed message: inflated into the inbox.
 
 use super::{Content, Inbox};
-use crate::deflate::{Inflater, RATIO_OCTETS};
+use crate::deflate::Inflater;
 use crate::error::Violation;
 
 /// Of a message that is lent in pieces, one is lent once so many bytes are inflated. It has at most little more.
@@ -56,11 +56,10 @@ impl Inbox {
             };
             let to = &mut self.bytes.spare()[..room];
             let next = &octets[taken..];
-            let next = match inflater.octets_to_judgement() {
-                _ if !judges => next,
-                0 if !is_judged => &[],
-                0 => &next[..next.len().min(RATIO_OCTETS)],
-                n => &next[..next.len().min(n)],
+            let next = if judges {
+                inflater.up_to_judgement(next, is_judged)
+            } else {
+                next
             };
             let step = if limits.whole && next.len() == octets.len() {
                 inflater.step_of_whole(octets, to)
@@ -90,7 +89,7 @@ impl Inbox {
                 remembered = self.bytes.len();
                 inflater.restart()?;
             }
-            is_judged = judges && !is_full && inflater.octets_to_judgement() == 0;
+            is_judged = judges && !is_full && inflater.is_to_be_judged();
             if is_judged {
                 inflater.judge(limits.max_ratio)?;
             }
