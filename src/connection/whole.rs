@@ -183,7 +183,7 @@ impl Connection {
             if masked {
                 key.apply_long(payload);
             }
-        } else if kernel::unmask(key, payload) {
+        } else if kernel::run(Cpu::known(), key, &mut *payload) {
             self.take(MessageKind::Text, payload.len(), place, cursor);
         } else {
             return None;

@@ -93,7 +93,6 @@ impl MaskingKey {
     }
 
     /// Masks or unmasks less than 128 octets in place if the result is ASCII; whether it is.
-    #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn apply_short_if_ascii(self, payload: &mut [u8]) -> bool {
         debug_assert!(payload.len() < LONG_BYTES);
@@ -181,14 +180,8 @@ where
     // Both are read before either is written.
     let first = masked::<N, M, V>(first, key);
     let last = masked::<N, M, V>(last, key.advanced((payload.len() - N) as u64));
-    if IF_ASCII {
-        let mut all = first[0].or(last[0]);
-        for i in 1..V {
-            all = all.or(first[i]).or(last[i]);
-        }
-        if !all.is_ascii(M) {
-            return false;
-        }
+    if IF_ASCII && !are_ascii::<M, V>(first, last) {
+        return false;
     }
     if let Some(to) = payload.first_chunk_mut::<N>() {
         put(first, to.as_chunks_mut::<M>().0);
@@ -197,6 +190,34 @@ where
         put(last, to.as_chunks_mut::<M>().0);
     }
     true
+}
+
+/// Whether less than [`LONG_BYTES`] are ASCII.
+#[inline(always)]
+pub(crate) fn short_is_ascii(octets: &[u8]) -> bool {
+    by_length!(octets.len(), true, ends_are_ascii(octets))
+}
+
+/// [`short_is_ascii`] for `N` to `2 * N` octets, as [`ends`] goes.
+#[inline(always)]
+fn ends_are_ascii<const N: usize, const M: usize, const V: usize>(octets: &[u8]) -> bool
+where
+    [u8; M]: Octets,
+{
+    let (Some(first), Some(last)) = (octets.first_chunk::<N>(), octets.last_chunk::<N>()) else {
+        return true;
+    };
+    let none = MaskingKey::default();
+    are_ascii::<M, V>(masked::<N, M, V>(first, none), masked::<N, M, V>(last, none))
+}
+
+#[inline(always)]
+fn are_ascii<const M: usize, const V: usize>(first: [Vector; V], last: [Vector; V]) -> bool {
+    let mut all = first[0].or(last[0]);
+    for i in 1..V {
+        all = all.or(first[i]).or(last[i]);
+    }
+    all.is_ascii(M)
 }
 
 /// `N` octets masked, as `V` vectors of `M`.
@@ -245,7 +266,7 @@ fn is_ascii(octets: &[u8; BLOCK_BYTES]) -> bool {
 /// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. The first and the last block,
 /// read before and written after, overlap their neighbours.
 #[inline(always)]
-fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
+pub(crate) fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     let len = payload.len();
     let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
         return few::<ASCII>(key, payload);
@@ -276,7 +297,10 @@ fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     if let Some(to) = payload.last_chunk_mut() {
         *to = last;
     }
-    !ASCII || (is_ascii(&first) & is_ascii(&last) & is_ascii(&seen))
+    for i in 0..BLOCK_BYTES {
+        seen[i] |= first[i] | last[i];
+    }
+    !ASCII || is_ascii(&seen)
 }
 
 /// [`blocks`] with the widest vectors that this processor has.

@@ -114,13 +114,10 @@ impl Validator {
                 0
             };
             let (mut piece, rest) = text.split_at(whole.max(1));
-            let valid = if whole > 0 {
-                kernel::run(Cpu::this(), key, piece.again())
-            } else {
-                piece.unmask(key);
-                false
-            };
+            let valid = whole > 0
+                && (piece.unmask_if_short_ascii(key) || kernel::run(Cpu::this(), key, piece.again()));
             if !valid {
+                piece.unmask(key);
                 self.push_all(piece.octets()).map_err(|error| InvalidUtf8 {
                     offset: offset + error.offset,
                 })?;

@@ -8,53 +8,99 @@
 /// - `behind`: what the octets before each one ask of a pair with it, in the bits of `rules::PAIR`, and of it alone, in
 ///   that of `rules::LEAD`; the other bits may be anything;
 /// - `short`: a text of less than `BYTES` octets unmasked, with zeros behind it;
-/// - `head`: the first so many octets of a vector, which zeros follow, with zeros before them instead;
+/// - `head`: the first so many octets of a vector, at least one, at its end, with zeros before them;
 /// - `tail`: the last so many octets of a vector, with zeros behind them.
 macro_rules! kernel {
     ($features:literal) => {
-        use crate::mask::MaskingKey;
+        use crate::mask::{LONG_BYTES, MaskingKey, blocks};
         use crate::utf8::kernel::{Text, rules};
 
-        /// Length in bytes from which it pays to align the vectors: those that straddle cache lines cost twice.
-        const ALIGNED_BYTES: usize = 2048;
+        /// Length in bytes from which it pays to align the vectors, since those that straddle cache lines cost twice, and to test
+        /// them in groups alone.
+        const ALIGNED_BYTES: usize = 3 << 10;
 
         /// Vectors that are tested for ASCII together.
         const GROUP: usize = 4;
 
-        /// Unmasks a whole text, if it is masked; whether it is valid.
+        /// Unmasks a whole text, if it is masked and valid; whether it is valid.
         #[target_feature(enable = $features)]
-        pub(super) fn run<T: Text>(mut key: MaskingKey, mut text: T) -> bool {
-            let mut check = Check::new();
-            let Some(last) = text.octets().last_chunk() else {
-                let block = short(key, text.octets());
-                text.unmask(key);
-                if is_ascii(block) {
-                    return true;
-                }
-                check.characters(&[block]);
-                return check.finish();
-            };
-            // Read before what lies before it is written, since it shares octets with that.
-            let last = xor(
-                load(last),
-                repeated(key.advanced(text.octets().len() as u64)),
-            );
-            if text.octets().len() >= ALIGNED_BYTES {
-                let len = text.octets().as_ptr().addr().wrapping_neg() % BYTES;
-                let (mut front, rest) = text.split_at(len);
-                check.group(&[head(short(key, front.octets()), len)]);
-                front.unmask(key);
-                (key, text) = (key.advanced(len as u64), rest);
+        pub(super) fn run<T: Text>(key: MaskingKey, mut text: T) -> bool {
+            if !ends_in_ascii(key, text.octets()) {
+                return judge(key, text);
             }
-            let len = text.octets().len();
-            let key = repeated(key);
+            let ascii = match text.octets_mut() {
+                Some(octets) => blocks::<true>(key, octets),
+                None => all_ascii(text.octets()),
+            };
+            if ascii {
+                return true;
+            }
+            // It is unmasked now.
+            let valid = judge(MaskingKey::default(), text.octets());
+            if !valid {
+                text.mask_again(key);
+            }
+            valid
+        }
+
+        /// Whether a text begins and ends with a vector of ASCII, and is of a length for which it pays to take the rest for the
+        /// same: short ones were tried for that before.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn ends_in_ascii(key: MaskingKey, text: &[u8]) -> bool {
+            let len = text.len();
+            if let LONG_BYTES..ALIGNED_BYTES = len
+                && let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk())
+            {
+                let first = xor(load(first), repeated(key));
+                let last = xor(load(last), repeated(key.advanced(len as u64)));
+                return is_ascii(or(first, last));
+            }
+            false
+        }
+
+        /// Whether a text is ASCII, but for octets behind the last whole vector.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn all_ascii(text: &[u8]) -> bool {
+            let mut all = zero();
+            for block in text.as_chunks().0 {
+                all = or(all, load(block));
+            }
+            is_ascii(all)
+        }
+
+        /// [`run`], a few vectors at a time.
+        #[target_feature(enable = $features)]
+        fn judge<T: Text>(key: MaskingKey, mut text: T) -> bool {
+            let mut check = Check::new();
+            let (Some(first), Some(last)) = (text.octets().first_chunk(), text.octets().last_chunk()) else {
+                check.group(&[short(key, text.octets())]);
+                let valid = check.finish();
+                if valid {
+                    text.unmask(key);
+                }
+                return valid;
+            };
+            // Read before their neighbours are written, with which they share octets.
+            let (len, start) = (text.octets().len(), text.octets().as_ptr().addr());
+            let last = xor(load(last), repeated(key.advanced(len as u64)));
+            let first = xor(load(first), repeated(key));
+            let aligned = len >= ALIGNED_BYTES;
             let mut at = 0;
+            if aligned {
+                at = BYTES - start % BYTES;
+                if !is_ascii(first) {
+                    check.characters(&[head(first, at)]);
+                }
+            }
+            let keys = repeated(key.advanced(at as u64));
             while len - at >= GROUP * BYTES {
-                check.group(&take::<_, GROUP>(&mut text, at, key));
+                check.group(&take::<_, GROUP>(&mut text, at, keys));
                 at += GROUP * BYTES;
             }
             while len - at >= BYTES {
-                check.group(&take::<_, 1>(&mut text, at, key));
+                check.group(&take::<_, 1>(&mut text, at, keys));
                 at += BYTES;
             }
             if is_ascii(last) {
@@ -62,10 +108,19 @@ macro_rules! kernel {
             } else if at < len {
                 check.characters(&[tail(last, len - at)]);
             }
-            if let Some(to) = text.octets_mut().and_then(|octets| octets.last_chunk_mut()) {
-                store(last, to);
+            if let Some(octets) = text.octets_mut() {
+                if aligned && let Some(to) = octets.first_chunk_mut() {
+                    store(first, to);
+                }
+                if let Some(to) = octets.last_chunk_mut() {
+                    store(last, to);
+                }
             }
-            check.finish()
+            let valid = check.finish();
+            if !valid {
+                text.mask_again(key);
+            }
+            valid
         }
 
         /// Unmasks `N` vectors.

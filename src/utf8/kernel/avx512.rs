@@ -268,7 +268,7 @@ fn load_quarter(from: &[u8; 16]) -> __m128i {
 fn head(first: Vector, len: usize) -> Vector {
     let absent = BYTES - len;
     let places = _mm512_sub_epi8(load(&PLACES), _mm512_set1_epi8(absent as i8));
-    _mm512_permutexvar_epi8(places, first)
+    _mm512_maskz_permutexvar_epi8(u64::MAX << absent, places, first)
 }
 
 #[target_feature(enable = "avx512bw,avx512vbmi")]

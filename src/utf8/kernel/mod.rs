@@ -33,7 +33,7 @@ mod simd128;
 mod lanes;
 
 use crate::cpu::{Cpu, Level};
-use crate::mask::MaskingKey;
+use crate::mask::{LONG_BYTES, MaskingKey, short_is_ascii};
 
 /// A whole text: `&mut [u8]` to be unmasked where it is, or `&[u8]` that is not masked.
 pub(crate) trait Text: Sized {
@@ -51,6 +51,16 @@ pub(crate) trait Text: Sized {
             key.apply(octets);
         }
     }
+
+    /// Unmasks it, if it is masked, and if it is short and ASCII; whether it is that.
+    fn unmask_if_short_ascii(&mut self, key: MaskingKey) -> bool;
+
+    /// Makes it what it was before it was unmasked.
+    #[cold]
+    #[inline(never)]
+    fn mask_again(mut self, key: MaskingKey) {
+        self.unmask(key);
+    }
 }
 
 impl Text for &mut [u8] {
@@ -67,6 +77,11 @@ impl Text for &mut [u8] {
     #[inline]
     fn split_at(self, at: usize) -> (Self, Self) {
         self.split_at_mut(at)
+    }
+
+    #[inline]
+    fn unmask_if_short_ascii(&mut self, key: MaskingKey) -> bool {
+        self.len() < LONG_BYTES && key.apply_short_if_ascii(self)
     }
 
     #[inline]
@@ -92,13 +107,17 @@ impl Text for &[u8] {
     }
 
     #[inline]
+    fn unmask_if_short_ascii(&mut self, _: MaskingKey) -> bool {
+        self.len() < LONG_BYTES && short_is_ascii(self)
+    }
+
+    #[inline]
     fn again(&mut self) -> impl Text {
         *self
     }
 }
 
-/// Unmasks a whole text, if it is masked, all of it in any case; whether it is valid. The key of one that is not masked
-/// is zero.
+/// Unmasks a whole text, if it is masked and valid; whether it is valid. The key of one that is not masked is zero.
 #[inline]
 #[allow(unsafe_code)]
 pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
@@ -125,32 +144,15 @@ pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
     }
 }
 
-/// Unmasks a text if it is valid; whether it is.
-#[cfg(feature = "alloc")]
-#[inline(never)]
-pub(crate) fn unmask(key: MaskingKey, text: &mut [u8]) -> bool {
-    unmask_on(Cpu::this(), key, text)
-}
-
-#[cfg(feature = "alloc")]
-#[inline(always)]
-fn unmask_on(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> bool {
-    let valid = run(cpu, key, &mut *text);
-    if !valid {
-        key.apply(text); // as it was
-    }
-    valid
-}
-
 /// Unmasks a text of less than 128 octets, if it is masked, and if it is valid; whether it is ASCII then. Otherwise it stays as it
 /// is. For levels without a way of their own. What is masked was tried for ASCII by the caller, or is not likely to be.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn unmask_short<const MASKED: bool>(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> Option<bool> {
-    if !MASKED && text.is_ascii() {
+    if !MASKED && short_is_ascii(text) {
         return Some(true);
     }
-    unmask_on(cpu, key, text).then(|| MASKED && text.is_ascii())
+    run(cpu, key, &mut *text).then(|| MASKED && text.is_ascii())
 }
 
 #[cfg(test)]
@@ -176,6 +178,9 @@ mod tests {
             buffer.copy_from_slice(text);
             key.apply(buffer);
             assert_eq!(run(buffer), valid, "{cpu:?} {key:?} {text:02x?}");
+            if !valid {
+                key.apply(buffer); // it stayed as it was
+            }
             assert_eq!(buffer, text, "{cpu:?} {key:?}");
         };
         let none = MaskingKey::default();
