@@ -69,7 +69,7 @@ where
 fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
     let len = from.len();
     let to = &mut to[..len];
-    let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else {
+    let (LONG_BYTES.., Some(first), Some(last)) = (len, from.first_chunk(), from.last_chunk()) else {
         return copy_short(key, from, to);
     };
     let first = masked_block(key, first);

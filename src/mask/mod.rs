@@ -268,7 +268,7 @@ fn is_ascii(octets: &[u8; BLOCK_BYTES]) -> bool {
 #[inline(always)]
 pub(crate) fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     let len = payload.len();
-    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
+    let (LONG_BYTES.., Some(first), Some(last)) = (len, payload.first_chunk(), payload.last_chunk()) else {
         return few::<ASCII>(key, payload);
     };
     let first = masked_block(key, first);
@@ -281,8 +281,7 @@ pub(crate) fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> 
     };
     let block_key = key.advanced(start as u64);
     let mut seen = [0; BLOCK_BYTES];
-    let between = payload.get_mut(start..len - 1).unwrap_or_default();
-    let (blocks, _) = between.as_chunks_mut::<BLOCK_BYTES>();
+    let (blocks, _) = payload[start..len - 1].as_chunks_mut::<BLOCK_BYTES>();
     for block in blocks {
         *block = masked_block(block_key, block);
         if ASCII {
