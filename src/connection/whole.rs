@@ -57,18 +57,17 @@ impl Connection {
         let place = cursor.start + payload.start..cursor.start + payload.end;
         let payload = rest.get_mut(payload)?;
         let key = key.unwrap_or_default(); // zero changes nothing
-        let kind = if text {
-            if !key.apply_short_if_ascii(payload) {
-                return Some(Short::Text);
-            }
-            MessageKind::Text
-        } else {
+        if !text {
+            // First, so that nothing has to be kept across what may be a call.
+            self.take(MessageKind::Binary, payload.len(), place, cursor);
             if masked {
                 key.apply_short(payload);
             }
-            MessageKind::Binary
-        };
-        self.take(kind, payload.len(), place, cursor);
+        } else if key.apply_short_if_ascii(payload) {
+            self.take(MessageKind::Text, payload.len(), place, cursor);
+        } else {
+            return Some(Short::Text);
+        }
         Some(Short::Taken)
     }
 
@@ -178,8 +177,7 @@ impl Connection {
         let payload = rest.get_mut(payload)?;
         let key = key.unwrap_or_default(); // zero changes nothing
         if !text {
-            // First, so that nothing has to be kept across the call.
-            self.take(MessageKind::Binary, payload.len(), place, cursor);
+            self.take(MessageKind::Binary, payload.len(), place, cursor); // first, as above
             if masked {
                 key.apply_long(payload);
             }

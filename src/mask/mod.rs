@@ -89,7 +89,14 @@ impl MaskingKey {
     #[inline(always)]
     pub(crate) fn apply_short(self, payload: &mut [u8]) {
         debug_assert!(payload.len() < LONG_BYTES);
-        short::<false>(self, payload);
+        const ANY: bool = false;
+        // More than 64 by a call, behind which nothing is left to do: with wider vectors it takes less than eight of 16 octets.
+        by_length!(
+            payload.len(),
+            true,
+            ends::<ANY>(self, payload),
+            two_blocks_on(Cpu::known(), self, payload)
+        );
     }
 
     /// Masks or unmasks less than 128 octets in place if the result is ASCII; whether it is.
@@ -139,12 +146,15 @@ fn few<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 }
 
 /// Calls `$ends` for less than [`LONG_BYTES`] with `N` of the octets, of which `V` vectors of `M` are made: the first and the last `N`,
-/// which overlap, as a tail of single ones would cost more than. `$none` if there are none.
+/// which overlap, as a tail of single ones would cost more than. `$none` if there are none; `$most` for more than 64, if that is given.
 macro_rules! by_length {
     ($len:expr, $none:expr, $ends:ident$(::<$flag:ident>)?($($value:expr),*)) => {
+        by_length!($len, $none, $ends$(::<$flag>)?($($value),*), $ends::<64, 16, 4 $(, $flag)?>($($value),*))
+    };
+    ($len:expr, $none:expr, $ends:ident$(::<$flag:ident>)?($($value:expr),*), $most:expr) => {
         match $len {
             16.. => match $len {
-                65.. => $ends::<64, 16, 4 $(, $flag)?>($($value),*),
+                65.. => $most,
                 33.. => $ends::<32, 16, 2 $(, $flag)?>($($value),*),
                 _ => $ends::<16, 16, 1 $(, $flag)?>($($value),*),
             },
@@ -263,6 +273,30 @@ fn is_ascii(octets: &[u8; BLOCK_BYTES]) -> bool {
     seen & NOT_ASCII == 0
 }
 
+/// [`pass`] for 64 to 128 octets: the first and the last block, which overlap. True.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn two_blocks(key: MaskingKey, payload: &mut [u8]) -> bool {
+    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
+        return true;
+    };
+    let first = masked_block(key, first);
+    let last = masked_block(key.advanced(payload.len() as u64), last);
+    store_ends(payload, first, last);
+    true
+}
+
+/// Stores the first and the last block.
+#[inline(always)]
+fn store_ends(payload: &mut [u8], first: [u8; BLOCK_BYTES], last: [u8; BLOCK_BYTES]) {
+    if let Some(to) = payload.first_chunk_mut() {
+        *to = first;
+    }
+    if let Some(to) = payload.last_chunk_mut() {
+        *to = last;
+    }
+}
+
 /// [`pass`] by blocks: the portable loop that the compiler vectorises for the target at hand. The first and the last block,
 /// read before and written after, overlap their neighbours.
 #[inline(always)]
@@ -290,12 +324,7 @@ pub(crate) fn blocks<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> 
             }
         }
     }
-    if let Some(to) = payload.first_chunk_mut() {
-        *to = first;
-    }
-    if let Some(to) = payload.last_chunk_mut() {
-        *to = last;
-    }
+    store_ends(payload, first, last);
     for i in 0..BLOCK_BYTES {
         seen[i] |= first[i] | last[i];
     }
@@ -324,6 +353,8 @@ fn backwards<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     all
 }
 
+#[cfg(feature = "alloc")]
+on_each_level!(two_blocks_on, two_blocks, (key: MaskingKey, payload: &mut [u8]) -> bool);
 on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &mut [u8]) -> bool);
 
 #[cfg(test)]
@@ -359,6 +390,15 @@ mod tests {
             #[cfg(feature = "alloc")]
             backends.push(Box::new(move |key, payload| {
                 short_copy(cpu, key, payload);
+                payload.is_ascii() || !ASCII
+            }));
+            #[cfg(feature = "alloc")]
+            backends.push(Box::new(move |key, payload| {
+                match payload.len() {
+                    64..LONG_BYTES => _ = two_blocks_on(cpu, key, payload),
+                    ..64 => key.apply_short(payload),
+                    _ => key.apply(payload),
+                }
                 payload.is_ascii() || !ASCII
             }));
             backends.push(Box::new(move |key, payload| {
