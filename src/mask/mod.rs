@@ -91,12 +91,10 @@ impl MaskingKey {
         debug_assert!(payload.len() < LONG_BYTES);
         const ANY: bool = false;
         // More than 64 by a call, behind which nothing is left to do: with wider vectors it takes less than eight of 16 octets.
-        by_length!(
-            payload.len(),
-            true,
-            ends::<ANY>(self, payload),
-            two_blocks_on(Cpu::known(), self, payload)
-        );
+        by_length!(payload.len(), true, ends::<ANY>(self, payload), {
+            two_blocks_on(Cpu::known(), self, payload);
+            true
+        });
     }
 
     /// Masks or unmasks less than 128 octets in place if the result is ASCII; whether it is.
@@ -273,17 +271,16 @@ fn is_ascii(octets: &[u8; BLOCK_BYTES]) -> bool {
     seen & NOT_ASCII == 0
 }
 
-/// [`pass`] for 64 to 128 octets: the first and the last block, which overlap. True.
+/// [`pass`] for 64 to 128 octets: the first and the last block, which overlap.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn two_blocks(key: MaskingKey, payload: &mut [u8]) -> bool {
+fn two_blocks(key: MaskingKey, payload: &mut [u8]) {
     let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
-        return true;
+        return;
     };
     let first = masked_block(key, first);
     let last = masked_block(key.advanced(payload.len() as u64), last);
     store_ends(payload, first, last);
-    true
 }
 
 /// Stores the first and the last block.
@@ -354,7 +351,7 @@ fn backwards<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 }
 
 #[cfg(feature = "alloc")]
-on_each_level!(two_blocks_on, two_blocks, (key: MaskingKey, payload: &mut [u8]) -> bool);
+on_each_level!(two_blocks_on, two_blocks, (key: MaskingKey, payload: &mut [u8]));
 on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &mut [u8]) -> bool);
 
 #[cfg(test)]
@@ -395,7 +392,7 @@ mod tests {
             #[cfg(feature = "alloc")]
             backends.push(Box::new(move |key, payload| {
                 match payload.len() {
-                    64..LONG_BYTES => _ = two_blocks_on(cpu, key, payload),
+                    64..LONG_BYTES => two_blocks_on(cpu, key, payload),
                     ..64 => key.apply_short(payload),
                     _ => key.apply(payload),
                 }
