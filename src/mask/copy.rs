@@ -1,7 +1,7 @@
 //! Masked copies, in one pass over memory: the payload data of what is sent, and of what is gathered.
 
 use super::vector::Octets;
-use super::{BLOCK_BYTES, LONG_BYTES, MaskingKey, by_length, masked, masked_block, put};
+use super::{BLOCK_BYTES, LONG_BYTES, MaskingKey, by_length, masked, masked_block, put, store_ends};
 use crate::cpu::{Cpu, on_each_level};
 
 /// Length in bytes from which copies go from the last block to the first.
@@ -87,12 +87,7 @@ fn copy_blocks(key: MaskingKey, from: &[u8], to: &mut [u8]) {
             *to = masked_block(block_key, from);
         }
     }
-    if let Some(to) = to.first_chunk_mut() {
-        *to = first;
-    }
-    if let Some(to) = to.last_chunk_mut() {
-        *to = last;
-    }
+    store_ends(to, first, last);
 }
 
 /// [`copy_blocks`] with the widest vectors that this processor has.

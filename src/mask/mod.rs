@@ -1,7 +1,8 @@
 //! Masking of payload data (RFC 6455 §5.3), the hot path.
 //!
 //! One loop over fixed-size blocks, which the compiler vectorises. With `std` on x86-64 it is compiled
-//! once more for AVX2 and AVX-512, and chosen once at run time. Short payloads take the vectors that every processor has.
+//! once more for AVX2 and AVX-512, and chosen once at run time. Payloads of less than 128 octets take the vectors that every processor has, or the
+//! first and the last block.
 
 #[cfg(all(feature = "alloc", any(target_arch = "x86", target_arch = "x86_64")))]
 pub(crate) mod avx512;

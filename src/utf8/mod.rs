@@ -104,7 +104,7 @@ impl Validator {
         }
     }
 
-    /// Whole characters go to the kernel, what is cut off of one goes octet by octet.
+    /// Whole characters go to the kernel, unless they are few and ASCII; what is cut off of one goes octet by octet.
     fn take<T: Text>(&mut self, mut key: MaskingKey, mut text: T) -> Result<(), InvalidUtf8> {
         let mut offset = 0;
         while !text.octets().is_empty() {

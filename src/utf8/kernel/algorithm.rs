@@ -44,7 +44,7 @@ macro_rules! kernel {
         }
 
         /// Whether a text begins and ends with a vector of ASCII, and is of a length for which it pays to take the rest for the
-        /// same: short ones were tried for that before.
+        /// same. Short ones were tried for that before, or are not likely to be.
         #[target_feature(enable = $features)]
         #[inline]
         fn ends_in_ascii(key: MaskingKey, text: &[u8]) -> bool {
