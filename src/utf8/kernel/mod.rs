@@ -331,7 +331,7 @@ mod tests {
     #[cfg(feature = "alloc")]
     #[test]
     fn one_octet_makes_a_short_text_more_than_ascii() {
-        for len in 0..LONG_BYTES {
+        for len in (0..LONG_BYTES).step_by(if cfg!(miri) { 19 } else { 1 }) {
             let mut text = alloc::vec![b'a'; len];
             assert!(short_is_ascii(&text));
             for at in 0..len {
