@@ -8,7 +8,7 @@ use super::error::{ResponseError, StartError};
 use super::fields::{Field, Fields};
 use super::head::{HeadLimits, HeadReader, Kind};
 use super::key::Key;
-use super::known::{PROTOCOL, is_origin};
+use super::known::{EXTENSIONS, PROTOCOL, is_origin};
 use super::outgoing::{self, Text};
 use super::response::{Offer, Opened, ResponseHead};
 use super::url::Url;
@@ -75,8 +75,16 @@ impl<'a> ClientRequest<'a> {
         Ok(outgoing::check_fields(self.fields)?)
     }
 
-    /// Writes the request, which was checked (RFC 6455 §4.1, second list).
-    fn write(&self, key: Key, outbox: &mut Outbox) {
+    /// The extensions as they are offered, without what is spare in their texts: that could add up to more than a list may have.
+    fn extension_list(&self) -> String {
+        let extensions = self.extensions.iter();
+        let texts = extensions.filter_map(|text| outgoing::single_extension(text));
+        let texts: Vec<_> = texts.map(|extension| extension.to_string()).collect();
+        texts.join(", ")
+    }
+
+    /// Writes the request, which was checked (RFC 6455 §4.1, second list), with these lists of subprotocols and extensions.
+    fn write(&self, key: Key, subprotocols: &str, extensions: &str, outbox: &mut Outbox) {
         let (resource, authority) = (self.url.resource_name(), self.url.authority());
         // RFC 9110 §7.2: Host comes first.
         Text(outbox).append(format_args!("GET {resource} HTTP/1.1\r\nHost: {authority}\r\n"));
@@ -86,10 +94,11 @@ impl<'a> ClientRequest<'a> {
         if let Some(origin) = self.origin {
             outgoing::append_field(outbox, "Origin", origin.as_bytes());
         }
-        if !self.subprotocols.is_empty() {
-            outgoing::append_field(outbox, PROTOCOL, self.subprotocols.join(", ").as_bytes());
+        for (name, list) in [(PROTOCOL, subprotocols), (EXTENSIONS, extensions)] {
+            if !list.is_empty() {
+                outgoing::append_field(outbox, name, list.as_bytes());
+            }
         }
-        outgoing::append_extensions(outbox, self.extensions);
         outgoing::append_fields(outbox, self.fields);
         outbox.append(b"\r\n");
     }
@@ -185,19 +194,13 @@ impl Client {
     fn start_checked(request: &ClientRequest<'_>, nonce: [u8; 16], outbox: &mut Outbox) -> Self {
         let key = Key::from_nonce(nonce);
         outbox.forget_contexts();
-        request.write(key, outbox);
+        let (subprotocols, extensions) = (request.subprotocols.join(", "), request.extension_list());
+        request.write(key, &subprotocols, &extensions, outbox);
         Self {
             reader: HeadReader::new(Kind::Response, request.limits),
             key,
-            subprotocols: request.subprotocols.join(", "),
-            // As they are written: what is spare in them could add up to more than a list may have.
-            extensions: request
-                .extensions
-                .iter()
-                .filter_map(|text| outgoing::single_extension(text))
-                .map(|extension| extension.to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
+            subprotocols,
+            extensions,
             require_subprotocol: request.require_subprotocol,
             informational_left: request.limits.max_informational_responses,
             finished: false,
