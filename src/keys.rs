@@ -34,9 +34,8 @@ impl Seed {
             part.copy_from_slice(&value.to_le_bytes());
         }
         Some(Generator {
-            cipher: ChaCha12Rng::from_seed(key),
-            keys: [[0; 4]; KEYS],
-            next: KEYS,
+            cipher: Some(ChaCha12Rng::from_seed(key)),
+            ..Generator::NONE
         })
     }
 }
@@ -53,13 +52,24 @@ const KEYS: usize = 64;
 
 /// Draws keys: 320 bytes of cipher state, and the keys at hand, which are taken without a look at that.
 pub(crate) struct Generator {
-    cipher: ChaCha12Rng,
+    /// None in a server, which is told by no key being at hand.
+    cipher: Option<ChaCha12Rng>,
     /// Those before `next` were taken.
     keys: [[u8; 4]; KEYS],
     next: usize,
 }
 
 impl Generator {
+    pub(crate) const NONE: Self = Self {
+        cipher: None,
+        keys: [[0; 4]; KEYS],
+        next: KEYS,
+    };
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.cipher.is_none()
+    }
+
     /// A fresh masking key, if one is at hand: see [`draw`](Self::draw).
     #[inline(always)]
     pub(crate) fn key_at_hand(&mut self) -> Option<MaskingKey> {
@@ -68,25 +78,35 @@ impl Generator {
         Some(MaskingKey::new(key))
     }
 
-    /// Has a masking key at hand.
-    pub(crate) fn draw(&mut self) {
-        if self.next == KEYS {
-            self.cipher.fill_bytes(self.keys.as_flattened_mut());
-            self.next = 0;
+    /// Draws masking keys if none is at hand; whether it did.
+    pub(crate) fn draw(&mut self) -> bool {
+        match &mut self.cipher {
+            Some(cipher) if self.next == KEYS => {
+                cipher.fill_bytes(self.keys.as_flattened_mut());
+                self.next = 0;
+                true
+            }
+            _ => false,
         }
     }
 
     /// The 16 bytes of a Sec-WebSocket-Key (RFC 6455 §4.1), or of a new seed.
-    pub(crate) fn nonce(&mut self) -> [u8; 16] {
+    pub(crate) fn nonce(&mut self) -> Option<[u8; 16]> {
         let mut nonce = [0; 16];
-        self.cipher.fill_bytes(&mut nonce);
-        nonce
+        self.cipher.as_mut()?.fill_bytes(&mut nonce);
+        Some(nonce)
+    }
+}
+
+impl Default for Generator {
+    fn default() -> Self {
+        Self::NONE
     }
 }
 
 /// As for [`Seed`].
 impl fmt::Debug for Generator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("seeded")
+        f.write_str(if self.is_none() { "none" } else { "seeded" })
     }
 }

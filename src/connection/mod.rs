@@ -35,7 +35,7 @@ pub use prepared::Prepared;
 
 use crate::Role;
 use crate::close::CloseCode;
-use crate::frame::{Decoder, Rsv, Rules};
+use crate::frame::{Decoder, Opcode, Rsv, Rules};
 use crate::outbox::Outbox;
 use crate::utf8::Validator;
 use options::Options;
@@ -107,13 +107,14 @@ pub struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 128);
 const _: () = assert!(size_of::<Connection>() + size_of::<crate::Inbox>() + size_of::<Outbox>() <= 224);
 
-/// The two types of message (RFC 6455 §5.6).
+/// The two types of message, numbered as their opcodes are (RFC 6455 §5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum MessageKind {
     /// UTF-8.
-    Text,
+    Text = Opcode::TEXT.get(),
     /// Anything.
-    Binary,
+    Binary = Opcode::BINARY.get(),
 }
 
 /// The frame whose payload data is coming in.

@@ -191,6 +191,9 @@ impl Connection {
         self.may_begin(outbox)?;
         if self.way_out == WayOut::Long {
             self.open_short_way_out();
+        } else if outbox.draw_keys() {
+            // That was all that the short way lacked, or the rest of it ends here again.
+            return self.send_message(kind, payload, outbox);
         }
         #[cfg(feature = "deflate")]
         if self.compresses(payload.len(), outbox) {
@@ -298,10 +301,7 @@ impl Connection {
 impl MessageKind {
     #[inline]
     pub(super) const fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::TEXT,
-            Self::Binary => Opcode::BINARY,
-        }
+        Opcode::new(self as u8)
     }
 
     /// Checks the next bytes of a message to send, the last ones if it `ends`.

@@ -11,6 +11,7 @@ use pong::{NO_PONG, Pong};
 pub(crate) use put::{Frame, copy};
 
 use alloc::boxed::Box;
+use core::mem;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Pool};
@@ -60,7 +61,7 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct InUse {
     /// Draws masking keys. The seed it grew from is not used again.
-    generator: Option<Generator>,
+    generator: Generator,
     /// The automatic Pong that goes out after the one in the buffer: the answer to the latest Ping.
     next_pong: Option<Pong>,
     /// Not an inbox's, since that has no room for it: here one pointer serves for all.
@@ -240,8 +241,8 @@ impl Outbox {
         self.buffer = Store::new();
         self.start = 0;
         if let Some(mut in_use) = self.in_use.take() {
-            if let Some(mut generator) = in_use.generator.take() {
-                self.seed = Seed::new(generator.nonce());
+            if let Some(nonce) = mem::take(&mut in_use.generator).nonce() {
+                self.seed = Seed::new(nonce);
             }
             #[cfg(feature = "deflate")]
             {
@@ -280,7 +281,12 @@ impl Outbox {
 
     /// 16 fresh bytes for a Sec-WebSocket-Key; `None` in a server's outbox.
     pub(crate) fn nonce(&mut self) -> Option<[u8; 16]> {
-        self.generator().map(Generator::nonce)
+        self.generator()?.nonce()
+    }
+
+    /// Draws masking keys, if the generator is in use and no key is at hand; whether it did.
+    pub(crate) fn draw_keys(&mut self) -> bool {
+        self.in_use.as_mut().is_some_and(|in_use| in_use.generator.draw())
     }
 
     /// A fresh masking key.
@@ -290,22 +296,17 @@ impl Outbox {
         generator.key_at_hand().ok_or(SendError::NoMaskingKeys)
     }
 
+    /// The generator in use, if there is a seed for one.
     fn generator(&mut self) -> Option<&mut Generator> {
         if self
             .in_use
             .as_ref()
             .is_none_or(|in_use| in_use.generator.is_none())
         {
-            self.begin_generator();
+            let generator = self.seed.generator()?;
+            self.in_use().generator = generator;
         }
-        self.in_use.as_mut()?.generator.as_mut()
-    }
-
-    #[cold]
-    fn begin_generator(&mut self) {
-        if let Some(generator) = self.seed.generator() {
-            self.in_use().generator = Some(generator);
-        }
+        Some(&mut self.in_use().generator)
     }
 
     fn in_use(&mut self) -> &mut InUse {

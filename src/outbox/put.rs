@@ -33,7 +33,7 @@ impl Outbox {
         let (spare, len) = self.buffer.spare_of(frame.room())?;
         // Either way by itself: what is known of the key makes both short.
         if frame.masked {
-            let key = self.in_use.as_mut()?.generator.as_mut()?.key_at_hand()?;
+            let key = self.in_use.as_mut()?.generator.key_at_hand()?;
             frame.encode(Some(key), spare, len)
         } else {
             frame.encode(None, spare, len)
@@ -82,7 +82,7 @@ impl Outbox {
         let (spare, end) = self.buffer.spare_of(room)?;
         let mut header = Header::new(opcode, len as u64);
         if MASKED {
-            header.key = Some(self.in_use.as_mut()?.generator.as_mut()?.key_at_hand()?);
+            header.key = Some(self.in_use.as_mut()?.generator.key_at_hand()?);
         }
         let before = *end; // lest it be looked at again behind the header
         let start = header.encode_to(spare.first_chunk_mut()?);
