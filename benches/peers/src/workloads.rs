@@ -159,6 +159,11 @@ impl Receive {
 }
 
 impl Send {
+    /// As for [`Receive`].
+    pub fn is_text(&self) -> bool {
+        self.messages[0].text
+    }
+
     /// There is nothing to read.
     pub fn wire(&self) -> Wire {
         Wire::new(Aligned::source(&[]), 0, self.tap.clone())

@@ -63,7 +63,7 @@ impl Frames {
             keys: ChaCha12Rng::from_seed([7; 32]),
             messages: job.messages.iter().map(Message::copy).collect(),
             masked: !job.server,
-            text: job.messages[0].text,
+            text: job.is_text(),
             from_where_they_lie: together::pays(job),
         }
     }

@@ -47,10 +47,11 @@ pub fn enter(job: &Job) -> Entry {
         Job::Send(job) => {
             let mut socket = socket(job.wire(), job.server);
             let messages: Vec<_> = job.messages.iter().map(Message::copy).collect();
+            let text = job.is_text();
             rounds(move |seen| {
                 for message in &messages {
                     let payload = Payload::Borrowed(black_box(&message.payload));
-                    let frame = if message.text {
+                    let frame = if text {
                         Frame::text(payload)
                     } else {
                         Frame::binary(payload)

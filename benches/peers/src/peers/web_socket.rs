@@ -59,10 +59,11 @@ pub fn enter(job: &Job) -> Entry {
         Job::Send(job) => {
             let mut socket = socket(job.wire(), job.server);
             let messages: Vec<_> = job.messages.iter().map(Message::copy).collect();
+            let text = job.is_text();
             rounds(move |seen| {
                 for message in &messages {
                     let payload = black_box(&message.payload[..]);
-                    if message.text {
+                    if text {
                         // SAFETY: the texts of the workloads are text, and looking again is not part of sending.
                         now(socket.send(unsafe { str::from_utf8_unchecked(payload) }))
                     } else {

@@ -53,16 +53,12 @@ pub fn enter(job: &Job) -> Entry {
             let (mut wire, mut encoder) = (job.wire(), WebsocketFrameEncoder::new());
             let mut keys = (!job.server).then(|| ChaCha12Rng::from_seed([7; 32]));
             let messages: Vec<_> = job.messages.iter().map(Message::copy).collect();
-            let mut bytes = Vec::new();
+            let (mut bytes, text) = (Vec::new(), job.is_text());
             rounds(move |seen| {
                 for message in &messages {
                     let payload = black_box(&message.payload[..]);
                     let header = encoder.start_frame(&FrameInfo {
-                        opcode: if message.text {
-                            Opcode::Text
-                        } else {
-                            Opcode::Binary
-                        },
+                        opcode: if text { Opcode::Text } else { Opcode::Binary },
                         payload_length: payload.len() as u64,
                         mask: keys.as_mut().map(|keys| keys.next_u32().to_le_bytes()),
                         fin: true,

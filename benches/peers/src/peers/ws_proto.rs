@@ -196,14 +196,14 @@ fn send(job: &Send) -> Entry {
     let mut outbox = outbox(job.server, job.deflate);
     let mut state = Connection::new(role, &config(job.deflate));
     let messages: Vec<_> = job.messages.iter().map(crate::workloads::Message::copy).collect();
-    let from_where_they_lie = together::pays(job);
+    let (text, from_where_they_lie) = (job.is_text(), together::pays(job));
     rounds(move |seen| {
         seen.messages += messages.len() as u64;
         let mut together = Together::new();
         for message in &messages {
             if from_where_they_lie {
                 let payload = black_box(&message.payload[..]);
-                let header = if message.text {
+                let header = if text {
                     // SAFETY: as below.
                     state.send_text_header(unsafe { str::from_utf8_unchecked(payload) }, &mut outbox)
                 } else {
@@ -216,7 +216,7 @@ fn send(job: &Send) -> Entry {
                 continue;
             }
             let payload = black_box(&message.payload[..]);
-            let sent = if message.text {
+            let sent = if text {
                 // SAFETY: the texts of the workloads are text, and looking again is not part of sending.
                 state.send_text(unsafe { str::from_utf8_unchecked(payload) }, &mut outbox)
             } else {

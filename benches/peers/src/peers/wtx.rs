@@ -125,16 +125,12 @@ where
     let mut socket = socket::<C, CLIENT>(compression, job.wire());
     let messages: Vec<_> = job.messages.iter().map(Message::copy).collect();
     // It masks in place, and so what is to be sent has to be copied first.
-    let mut copy = Vec::new();
+    let (mut copy, text) = (Vec::new(), job.is_text());
     rounds(move |seen| {
         for message in &messages {
             copy.clear();
             copy.extend_from_slice(black_box(&message.payload));
-            let opcode = if message.text {
-                OpCode::Text
-            } else {
-                OpCode::Binary
-            };
+            let opcode = if text { OpCode::Text } else { OpCode::Binary };
             let mut frame = Frame::new_fin(opcode, &mut copy[..]).expect("data");
             now(socket.write_frame(&mut frame)).expect("a transport");
         }

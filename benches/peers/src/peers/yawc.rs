@@ -51,15 +51,16 @@ pub fn enter(job: &Job) -> Entry {
         }
         Job::Send(job) => {
             let mut socket = socket(job.wire(), job.server, job.deflate);
-            let messages = job.messages.iter().map(|message| {
-                let payload = tungstenite::Bytes::copy_from_slice(&message.payload);
-                (message.text, payload)
-            });
+            let messages = job
+                .messages
+                .iter()
+                .map(|message| tungstenite::Bytes::copy_from_slice(&message.payload));
             let messages: Vec<_> = messages.collect();
+            let text = job.is_text();
             rounds(move |seen| {
-                for (text, payload) in &messages {
+                for payload in &messages {
                     let payload = payload.clone();
-                    let frame = if *text {
+                    let frame = if text {
                         Frame::text(payload)
                     } else {
                         Frame::binary(payload)
