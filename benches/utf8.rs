@@ -43,20 +43,21 @@ fn utf8(criterion: &mut Criterion) {
             let mut group = criterion.benchmark_group(format!("utf8/{}/{len}", content.name()));
             let mut texts = content.payload(len).repeat(READ_BYTES / len);
             group.throughput(Throughput::Bytes(texts.len() as u64));
-            let mut contend = |name: &str, valid: &dyn Fn(&mut [u8]) -> bool| {
-                contend(&mut group, name, len, &mut texts, valid);
+            let mut contend = |name: &str, key, valid: &dyn Fn(&mut [u8]) -> bool| {
+                contend(&mut group, name, key, &mut texts, len, valid);
             };
-            contend("simdutf8", &|text| simdutf8::basic::from_utf8(text).is_ok());
-            contend("xor, then simdutf8", &|text| {
+            let none = MaskingKey::default();
+            contend("simdutf8", none, &|text| simdutf8::basic::from_utf8(text).is_ok());
+            contend("xor, then simdutf8", KEY, &|text| {
                 KEY.apply(text);
                 simdutf8::basic::from_utf8(text).is_ok()
             });
             for level in Level::ALL {
                 let cpu = Cpu::this().at_most(*level);
                 if cpu.level() == *level {
-                    contend(&format!("{level:?}"), &|text| kernel::run(cpu, KEY, text));
-                    contend(&format!("{level:?}, not masked"), &|text| {
-                        kernel::run(cpu, MaskingKey::default(), &*text)
+                    contend(&format!("{level:?}"), KEY, &|text| kernel::run(cpu, KEY, text));
+                    contend(&format!("{level:?}, not masked"), none, &|text| {
+                        kernel::run(cpu, none, &*text)
                     });
                 }
             }
@@ -64,14 +65,26 @@ fn utf8(criterion: &mut Criterion) {
     }
 }
 
-/// Times a way to validate, and to unmask perhaps, all texts; that it tells a wrong one is asserted first.
+/// Times a way to validate all texts, and to unmask them by this key; that it does, and tells a wrong one, is asserted first.
 fn contend(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
-    len: usize,
+    key: MaskingKey,
     texts: &mut [u8],
+    len: usize,
     valid: &dyn Fn(&mut [u8]) -> bool,
 ) {
+    let mut unmasked = texts[..len].to_vec();
+    assert!(valid(&mut unmasked), "{name}");
+    let key_octets = key.octets().into_iter().cycle();
+    assert!(
+        unmasked
+            .iter()
+            .zip(&*texts)
+            .zip(key_octets)
+            .all(|((to, from), key)| *to == from ^ key),
+        "{name}"
+    );
     let mut wrong = texts[..len].to_vec();
     wrong[len - 1] = 0xff;
     assert!(!valid(&mut wrong), "{name}");

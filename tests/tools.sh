@@ -136,6 +136,9 @@ tally() {
     if [[ $code != 0 && ${fail:-0} == 0 ]]; then
         echo "$suite: $1 ended with $code"
         fail=1
+    elif [[ -z $pass$fail ]]; then
+        echo "$suite: $1 did not say how many passed"
+        fail=1
     fi
     passed=$((passed + ${pass:-0}))
     failed=$((failed + ${fail:-0}))

@@ -22,15 +22,16 @@ pub(crate) const PATHS: &[Path] = &[
     }),
     path("send: bytes of a message, masked in place", 320 << 10, |n| {
         let mut payload = Content::Binary.payload(n);
-        sends(Role::Client, move |connection, outbox| {
+        let (mut connection, mut outbox) = open(Role::Client);
+        Box::new(move || {
             connection
-                .send_header(MessageKind::Binary, &mut payload, outbox)
-                .map(drop)
+                .send_header(MessageKind::Binary, &mut payload, &mut outbox)
+                .is_ok_and(|header| header.len() == 14)
         })
     }),
     path("send: fragments of a text", 2000, |n| {
         let text = Content::Mixed.payload(13 * n);
-        sends(Role::Client, move |connection, outbox| {
+        sends(Role::Client, 13 * n, move |connection, outbox| {
             connection.begin_message(MessageKind::Text, b"", outbox)?;
             text.chunks(13)
                 .try_for_each(|piece| connection.continue_message(piece, outbox))?;
@@ -39,36 +40,43 @@ pub(crate) const PATHS: &[Path] = &[
     }),
     path("send: pieces of one frame of text", 2000, |n| {
         let text = Content::Mixed.payload(13 * n);
-        sends(Role::Server, move |connection, outbox| {
+        sends(Role::Server, 13 * n, move |connection, outbox| {
             connection.begin_frame(MessageKind::Text, text.len() as u64, outbox)?;
             text.chunks(13)
                 .try_for_each(|piece| connection.continue_frame(piece, outbox))
         })
     }),
     path("send: Pings, none taken", 2000, |n| {
-        sends(Role::Client, move |connection, outbox| {
+        sends(Role::Client, 8 * n, move |connection, outbox| {
             (0..n).try_for_each(|_| connection.ping(b"8 octets", outbox))
         })
     }),
     path("send: prepared messages, copied", 2000, |n| {
         let message = Prepared::text("Hello");
-        sends(Role::Server, move |connection, outbox| {
+        sends(Role::Server, 5 * n, move |connection, outbox| {
             (0..n).try_for_each(|_| connection.send_prepared(&message, outbox))
         })
     }),
     path("send: prepared messages, shared", 4000, |n| {
         let message = Prepared::text("Hello");
-        sends(Role::Server, move |connection, outbox| {
-            (0..n).try_for_each(|_| connection.share_prepared(&message, outbox).map(drop))
+        let (mut connection, mut outbox) = open(Role::Server);
+        Box::new(move || {
+            (0..n).all(|_| {
+                let shared = connection.share_prepared(&message, &mut outbox);
+                shared.is_ok_and(|frame| frame.len() == 7)
+            })
         })
     }),
     path("outbox: bytes that wait, taken 7 at a time", 64 << 10, |n| {
         let (_, mut outbox) = with_backlog(n);
+        let writes = outbox.len().div_ceil(7);
         Box::new(move || {
+            let mut written = 0;
             while !outbox.is_empty() {
                 outbox.consume(7);
+                written += 1;
             }
-            true
+            written == writes
         })
     }),
     path(
@@ -118,14 +126,21 @@ fn open(role: Role) -> (Connection, Outbox) {
     (Connection::new(role, &Config::default()), outbox)
 }
 
-fn sends(role: Role, mut send: impl FnMut(&mut Connection, &mut Outbox) -> Sent + 'static) -> Job {
+/// So many bytes wait behind it, and their headers.
+fn sends(
+    role: Role,
+    bytes: usize,
+    mut send: impl FnMut(&mut Connection, &mut Outbox) -> Sent + 'static,
+) -> Job {
     let (mut connection, mut outbox) = open(role);
-    Box::new(move || send(&mut connection, &mut outbox).is_ok())
+    Box::new(move || {
+        send(&mut connection, &mut outbox).is_ok() && (bytes..=2 * bytes).contains(&outbox.len())
+    })
 }
 
 fn messages(role: Role, len: usize, n: usize) -> Job {
     let payload = Content::Binary.payload(len);
-    sends(role, move |connection, outbox| {
+    sends(role, n * len, move |connection, outbox| {
         (0..n).try_for_each(|_| connection.send_binary(&payload, outbox))
     })
 }
@@ -136,7 +151,9 @@ fn message(role: Role, len: usize) -> Job {
     let (mut connection, mut outbox) = open(role);
     let is_warm = connection.send_binary(&payload, &mut outbox).is_ok();
     outbox.consume(usize::MAX);
-    Box::new(move || is_warm && connection.send_binary(&payload, &mut outbox).is_ok())
+    Box::new(move || {
+        is_warm && connection.send_binary(&payload, &mut outbox).is_ok() && outbox.len() > payload.len()
+    })
 }
 
 /// So many bytes, or a few more, wait.

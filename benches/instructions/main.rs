@@ -79,6 +79,12 @@ fn receive(role: Role, content: Content, len: usize, n: usize) {
     let payload = content.payload(len);
     let frame = workload::frame(role, content.opcode(), &payload);
     let mut connection = Connection::new(role, &Config::default());
+    // All of it once: that is not counted, since it does not grow with the messages.
+    receive_each(&mut connection, role, &frame, 1, |event| match event {
+        Event::Text(text) => content != Content::Binary && text.as_bytes() == payload,
+        Event::Binary(data) => content == Content::Binary && data == payload,
+        _ => false,
+    });
     receive_each(&mut connection, role, &frame, n, |event| match event {
         Event::Text(text) => content != Content::Binary && text.len() == len,
         Event::Binary(data) => content == Content::Binary && data.len() == len,
@@ -184,6 +190,9 @@ fn send(role: Role, len: usize, n: usize) {
     let payload = Content::Binary.payload(len);
     let mut connection = Connection::new(role, &Config::default());
     let mut outbox = workload::outbox(role);
+    // As above.
+    assert_eq!(connection.send_binary(&payload, &mut outbox), Ok(()));
+    assert!(workload::is_frame(role, outbox.bytes(), &payload));
     for _ in 0..n {
         assert_eq!(connection.send_binary(black_box(&payload), &mut outbox), Ok(()));
         if outbox.len() >= READ_BYTES {

@@ -167,12 +167,14 @@ impl Header {
             octets.split_at_mut(8).1.copy_from_slice(last.split_at(6).0);
             (LEN_64, len, 10)
         };
-        let fin = if self.fin { FIN } else { 0 };
-        // What is often known beforehand is put together first.
-        let bits = (fin | self.rsv.bits()) as u64 | (mask as u64) << 8;
-        let word = bits | self.opcode.get() as u64 | (len_7 as u64) << 8 | behind << 16;
+        let word = self.first_octet() as u64 | ((mask | len_7) as u64) << 8 | behind << 16;
         octets.split_at_mut(8).0.copy_from_slice(&word.to_le_bytes());
         key_start + key_len
+    }
+
+    const fn first_octet(&self) -> u8 {
+        let fin = if self.fin { FIN } else { 0 };
+        fin | self.rsv.bits() | self.opcode.get()
     }
 }
 
