@@ -776,6 +776,15 @@ mod compressed {
     /// Heap that a connection keeps while it is idle: it sent and received messages of 100 000 bytes, and released what it
     /// could.
     fn idle(agreed: Parameters, pool: &Pool) -> Heap {
+        idle_after(agreed, pool, |_, _, _| {})
+    }
+
+    /// [`idle`] after something else.
+    fn idle_after(
+        agreed: Parameters,
+        pool: &Pool,
+        last: impl FnOnce(&mut Connection, &mut Inbox, &mut Outbox),
+    ) -> Heap {
         let data: Vec<u8> = (0..100_000u32)
             .map(|i| (i.wrapping_mul(i) >> 7) as u8 & 15)
             .collect();
@@ -797,6 +806,8 @@ mod compressed {
                 server.send_binary(&data, &mut outbox).unwrap();
                 outbox.consume(usize::MAX);
             }
+            last(&mut server, &mut inbox, &mut outbox);
+            outbox.consume(usize::MAX);
             inbox.release();
             outbox.release();
             pool.clear();
@@ -831,6 +842,40 @@ mod compressed {
         }
     }
 
+    #[test]
+    fn contexts_are_given_back_where_no_message_needs_them() {
+        let given = |connection: &mut Connection, inbox: &mut Inbox, outbox: &mut Outbox, first| {
+            let mut bytes = [first, 0x80, 0, 0, 0, 0];
+            let mut input = Input::new(&mut bytes[..], inbox);
+            while connection.receive(&mut input, outbox).unwrap_or(false) {}
+        };
+        let (close, bad) = (0x88, 0x83);
+        let after = |last: &dyn Fn(&mut Connection, &mut Inbox, &mut Outbox)| {
+            idle_after(parameters(true, None), &pool(8), last).live_bytes
+        };
+        let both = after(&|_, _, _| {});
+        let own_close = after(&|connection, _, outbox| connection.close(None, outbox).unwrap());
+        assert!(
+            own_close > 0 && own_close < both / 2,
+            "the peer's messages go on: {own_close} of {both}"
+        );
+        for first in [close, bad] {
+            let kept = after(&|connection, inbox, outbox| given(connection, inbox, outbox, first));
+            assert_eq!(kept, 0, "{first:x}");
+            let kept = after(&|connection, inbox, outbox| {
+                connection.close(None, outbox).unwrap();
+                given(connection, inbox, outbox, first);
+            });
+            assert_eq!(kept, 0, "{first:x} after our Close");
+        }
+        let kept = after(&|connection, inbox, outbox| {
+            let begun = connection.begin_frame(MessageKind::Binary, 10, outbox);
+            assert_eq!(begun, Ok(()));
+            given(connection, inbox, outbox, bad);
+        });
+        assert_eq!(kept, 0, "failed inside of a frame, where no Close can be sent");
+    }
+
     /// Bytes of heap for each setting, at most: whose contexts are taken over, window, memory level.
     const KEPT: &[((bool, bool), u8, u8, isize)] = &[
         ((true, true), 15, 8, 470_000),
@@ -843,7 +888,7 @@ mod compressed {
         ((true, false), 15, 8, 390_000),
         ((true, false), 12, 5, 170_000),
         ((true, false), 9, 1, 140_000),
-        ((false, true), 15, 8, 90_000),
+        ((false, true), 15, 8, 83_000),
         ((false, true), 9, 1, 90_000),
         ((false, false), 15, 8, 0),
     ];

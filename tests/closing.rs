@@ -14,6 +14,7 @@ const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
+const BINARY: u8 = 0x82;
 const BAD: u8 = 0xc1;
 
 #[test]
@@ -944,6 +945,43 @@ fn s5_1_client_without_keys_fails_rather_than_answer_unmasked() {
             client.connection.transport(&client.outbox),
             Transport::ShutdownWrite
         );
+        let first = if frame.0 == CLOSE {
+            Side::Remote
+        } else {
+            Side::Local
+        };
+        assert_eq!(client.connection.status().closed_first, Some(first));
+    }
+}
+
+#[test]
+fn s7_2_1_nothing_comes_behind_the_end_of_the_transport() {
+    for role in ROLES {
+        let mut endpoint = Endpoint::new(role);
+        // Short messages are taken by themselves from here on.
+        assert_eq!(endpoint.given(&[(PONG, b""), (BINARY, b"a")]), "pong -; bin 61");
+        endpoint.ends();
+        for payload in [&b"b"[..], &[b'b'; 1000]] {
+            assert_eq!(endpoint.given(&[(BINARY, payload)]), "");
+        }
+    }
+}
+
+#[test]
+fn s7_1_4_a_close_that_was_written_counts_wherever_the_outbox_moved_what_waits() {
+    for messages in 0..100 {
+        let mut server = Endpoint::new(Role::Server);
+        for _ in 0..messages {
+            server.connection.send_binary(b"abc", &mut server.outbox).unwrap();
+        }
+        server.closes(None);
+        server.outbox.consume(server.outbox.len() - 1);
+        // Its answer is behind the last octet of the Close frame, and may need the room before it.
+        server.given(&[(PING, &[b'p'; 125])]);
+        server.outbox.consume(1);
+        server.given(&[(CLOSE, b"")]);
+        assert!(!server.outbox.is_empty(), "the Pong waits");
+        assert!(server.ends().clean, "{messages} messages before");
     }
 }
 

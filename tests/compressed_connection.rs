@@ -294,6 +294,9 @@ fn r7692_7_1_2_a_message_for_many_is_compressed_for_each_window() {
             agreed.server_max_window_bits = Some(prepared);
             let connection = Connection::new(Role::Server, &config(agreed));
             message.prepare_for(&connection, &pool).unwrap();
+            let before = message.clone();
+            message.prepare_for(&connection, &pool).unwrap();
+            assert_eq!(message, before, "that is done already");
         }
         let mut agreed = FRESH;
         agreed.server_max_window_bits = Some(bits);
@@ -428,8 +431,10 @@ fn s9_2_messages_of_another_extension_are_sent_with_its_bits_and_no_others() {
             let refused = connection.send_extended(kind, bits, b"x", &mut outbox);
             assert_eq!(refused, Err(SendError::ReservedBits));
         }
-        assert!(outbox.is_empty());
         let not_text = [0xff; 100];
+        let refused = connection.send_extended(kind, Rsv::NONE, &not_text, &mut outbox);
+        assert_eq!(refused, Err(SendError::InvalidUtf8));
+        assert!(outbox.is_empty());
         connection
             .send_extended(kind, Rsv::RSV2, &not_text, &mut outbox)
             .unwrap();

@@ -10,8 +10,8 @@ use common::{ROLES, outbox, to};
 use proptest::prelude::*;
 use ws_proto::frame::{Header, Opcode};
 use ws_proto::{
-    Close, CloseCode, Config, Connection, Deadlines, Event, Inbox, Input, Outbox, Role, State, Timeout,
-    Timing, Transport,
+    Close, CloseCode, Config, Connection, Deadlines, Event, Inbox, Input, MessageKind, Outbox, Role, State,
+    Timeout, Timing, Transport,
 };
 
 const NS: Duration = Duration::from_nanos(1);
@@ -307,6 +307,40 @@ fn s5_5_2_a_full_outbox_takes_no_ping() {
     assert_eq!(socket.handle(s(40)), Timeout::Ping);
     while socket.send(s(41)) {}
     assert_eq!(socket.handle(s(60)), Timeout::Dead, "but once");
+
+    // That an earlier Ping was not answered is no reason to ask less.
+    let mut socket = Socket::open(Role::Server, s(0), |_| {});
+    socket.outbox.set_max_bytes(100);
+    assert_eq!(socket.handle(s(20)), Timeout::Ping);
+    socket.receive(s(21), 0x81, b"x");
+    while socket.send(s(21)) {}
+    assert_eq!(socket.handle(s(41)), Timeout::Nothing);
+    socket.written();
+    assert_eq!(socket.handle(s(61)), Timeout::Ping);
+}
+
+#[test]
+fn s5_5_2_a_peer_that_does_not_read_is_dead_inside_a_frame_too() {
+    let mut socket = Socket::open(Role::Server, s(0), |_| {});
+    socket.outbox.set_max_bytes(100);
+    let (connection, outbox) = (socket.connection.as_mut().unwrap(), &mut socket.outbox);
+    connection
+        .begin_frame(MessageKind::Binary, 1 << 20, outbox)
+        .unwrap();
+    while connection.continue_frame(&[0; 50], outbox).is_ok() {}
+    assert_eq!(socket.handle(s(20)), Timeout::Nothing);
+    assert_eq!(socket.handle(s(40)), Timeout::Dead);
+
+    // As long as the outbox takes more, it is not the peer's fault.
+    let mut socket = Socket::open(Role::Server, s(0), |_| {});
+    let (connection, outbox) = (socket.connection.as_mut().unwrap(), &mut socket.outbox);
+    connection
+        .begin_frame(MessageKind::Binary, 1 << 20, outbox)
+        .unwrap();
+    for t in [20, 40, 60] {
+        assert_eq!(socket.next(s(t)), Some(s(t)));
+        assert_eq!(socket.handle(s(t)), Timeout::Nothing);
+    }
 }
 
 #[test]

@@ -824,6 +824,11 @@ mod compressed {
         }
     }
 
+    fn connection_without_compression(mut connection: Connection) -> Connection {
+        connection.set_compression(false);
+        connection
+    }
+
     #[test]
     fn options_that_do_not_go_together_are_refused() {
         let mut plain = Connection::new(Role::Client, &Config::default());
@@ -843,6 +848,14 @@ mod compressed {
             let mut other = state;
             other[at] ^= 1 << 3;
             assert!(Connection::from_bytes(&other, &[]).is_err(), "in use or not");
+            // With a window of 256 bytes nothing may be compressed, which one octet of options says, by the bit that changes here.
+            let compresses =
+                state[at] & !connection_without_compression(*connection).to_bytes(&mut inbox)[at];
+            let mut other = state;
+            other[at + 1] = 8;
+            assert!(Connection::from_bytes(&other, &[]).is_err());
+            other[at] &= !compresses;
+            assert_eq!(Connection::from_bytes(&other, &[]).is_ok(), compresses != 0);
         }
     }
 }

@@ -612,6 +612,23 @@ fn s5_5_2_pings_are_answered_behind_the_frame() {
 }
 
 #[test]
+fn s5_5_2_a_ping_that_was_not_answered_is_forgotten_with_its_connection() {
+    let (mut connection, mut outbox) = server();
+    connection
+        .begin_frame(MessageKind::Binary, 10, &mut outbox)
+        .unwrap();
+    give(&mut connection, &mut outbox, &[(0x89, b"secret")]);
+    outbox.consume(usize::MAX);
+    connection.receive_eof(&outbox);
+    outbox.forget_contexts(); // as the opening handshake does
+    outbox.release();
+    let mut next = server().0;
+    next.begin_frame(MessageKind::Binary, 2, &mut outbox).unwrap();
+    next.continue_frame(b"hi", &mut outbox).unwrap();
+    assert_eq!(frames(Role::Server, outbox.bytes()), ["82 6869"]);
+}
+
+#[test]
 fn s5_5_1_a_close_is_answered_behind_the_frame() {
     let (mut connection, mut outbox) = server();
     connection

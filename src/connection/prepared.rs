@@ -83,7 +83,8 @@ impl Prepared {
     /// ```
     ///
     /// # Errors
-    /// [`SendError::Compressor`]; [`SendError::NoMaskingKeys`] for a client's connection, which sends no prepared messages.
+    /// [`SendError::Compressor`]; [`SendError::Full`] if the message has nearly 4 GiB; [`SendError::NoMaskingKeys`] for a client's connection
+    /// that compresses so: clients send no prepared messages.
     #[cfg(feature = "deflate")]
     pub fn prepare_for(&mut self, connection: &Connection, pool: &Pool) -> Result<(), SendError> {
         let bits = connection.window_bits;

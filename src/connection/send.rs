@@ -154,10 +154,10 @@ impl Connection {
     }
 
     /// Sends a message in one frame with reserved bits of an extension that the embedder does itself: `payload` is what
-    /// that made of the message. It is not compressed, and text is not checked.
+    /// that made of the message. It is not compressed, and text with such bits is not checked.
     ///
     /// # Errors
-    /// As [`send_text`](Self::send_text), and [`SendError::ReservedBits`] if these are not all among
+    /// As [`send_text`](Self::send_text), [`SendError::InvalidUtf8`] of a text without bits, and [`SendError::ReservedBits`] if these are not all among
     /// [`Config::reserved_bits`](crate::Config::reserved_bits).
     pub fn send_extended(
         &mut self,
@@ -173,6 +173,9 @@ impl Connection {
         }
         if !own.contains(bits) {
             return Err(SendError::ReservedBits);
+        }
+        if bits.is_empty() {
+            kind.check(&mut Validator::new(), payload, true)?;
         }
         outbox.push(Frame {
             rsv: bits,
@@ -237,11 +240,12 @@ impl Connection {
         if !matches!(self.phase, Phase::Open | Phase::Local) {
             return Err(SendError::Closed);
         }
-        if self.frame_left > 0 {
-            return Err(SendError::MessageUnfinished);
-        }
+        // First: a peer that does not read is known by it, whatever is being sent.
         if outbox.is_full() {
             return Err(SendError::Full);
+        }
+        if self.frame_left > 0 {
+            return Err(SendError::MessageUnfinished);
         }
         outbox.push(self.frame_of(opcode, payload))
     }

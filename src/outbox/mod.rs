@@ -81,8 +81,12 @@ impl InUse {
     }
 }
 
-/// Most bytes in a buffer: places in it have 32 bits, also behind a control frame more.
-const MOST_BYTES: u32 = u32::MAX - (Header::MAX_BYTES + MAX_CONTROL_BYTES) as u32;
+/// What may go behind the most bytes of messages: a header, a short message or a Ping, and then the automatic replies, two Pongs and
+/// one Close frame.
+const RESERVED_BYTES: u32 = 4 * (Header::MAX_BYTES + MAX_CONTROL_BYTES) as u32;
+
+/// Most bytes of messages in a buffer: places in it have 32 bits.
+const MOST_BYTES: u32 = u32::MAX - RESERVED_BYTES;
 
 /// The operating system gave no randomness.
 #[cfg(feature = "std")]
@@ -233,7 +237,7 @@ impl Outbox {
     }
 
     /// Gives all heap memory back if nothing waits, but for the contexts of compression that are taken over from one
-    /// message to the next. Later sends take it anew.
+    /// message to the next, and for the answer to a Ping that came inside of a frame which is being sent. Later sends take it anew.
     pub fn release(&mut self) {
         if !self.is_empty() {
             return;
@@ -253,10 +257,12 @@ impl Outbox {
         }
     }
 
-    /// Forgets what was compressed and decompressed: for another connection, whose peer knows nothing of it.
+    /// Forgets what was compressed and decompressed, and the answer to a Ping that waits beside the bytes: for another connection,
+    /// whose peer knows nothing of them.
     ///
     /// The opening handshake does so. For whoever does that elsewhere and uses an outbox again.
     pub fn forget_contexts(&mut self) {
+        self.forget_next_pong();
         self.end_receiving();
         self.end_sending();
     }
@@ -315,7 +321,12 @@ impl Outbox {
 
     /// Appends a frame.
     pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
-        self.check_room(frame.payload.len())?;
+        let most = if frame.opcode.is_control() {
+            u32::MAX - Header::MAX_BYTES as u32
+        } else {
+            MOST_BYTES
+        };
+        self.check_room_below(most, frame.payload.len())?;
         match self.put(frame) {
             Some(()) => Ok(()),
             None => self.prepare_and_push(frame),
@@ -332,13 +343,31 @@ impl Outbox {
         self.push(frame)
     }
 
-    /// Whether places in the buffer still have 32 bits with `n` bytes of payload more.
+    /// Sees to it that places in the buffer still have 32 bits with `n` bytes more of a message's payload.
     #[inline]
-    pub(crate) fn check_room(&self, n: usize) -> Result<(), SendError> {
-        match (MOST_BYTES as usize).checked_sub(self.buffer.len()) {
-            Some(room) if n <= room => Ok(()),
-            _ => Err(SendError::Full),
+    pub(crate) fn check_room(&mut self, n: usize) -> Result<(), SendError> {
+        self.check_room_below(MOST_BYTES, n)
+    }
+
+    /// [`check_room`](Self::check_room) with this limit. Before it is full, the room of consumed bytes is reused.
+    #[inline]
+    fn check_room_below(&mut self, most: u32, n: usize) -> Result<(), SendError> {
+        if self.has_room(most, n) {
+            return Ok(());
         }
+        self.reuse_consumed();
+        if self.has_room(most, n) {
+            Ok(())
+        } else {
+            Err(SendError::Full)
+        }
+    }
+
+    #[inline]
+    fn has_room(&self, most: u32, n: usize) -> bool {
+        (most as usize)
+            .checked_sub(self.buffer.len())
+            .is_some_and(|room| n <= room)
     }
 
     /// Appends our Close frame.
@@ -370,16 +399,21 @@ impl Outbox {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, n: usize) {
-        let start = self.start as usize;
-        if start > self.buffer.len() / 2 {
-            self.buffer.keep_end(self.buffer.len() - start);
-            if self.pong != NO_PONG {
-                self.pong -= self.start;
-            }
-            self.close_end = self.close_end.saturating_sub(self.start);
-            self.start = 0;
+        if self.start as usize > self.buffer.len() / 2 {
+            self.reuse_consumed();
         }
         self.buffer.reserve(n);
+    }
+
+    /// Moves what waits to the front, where consumed bytes were.
+    #[cold]
+    fn reuse_consumed(&mut self) {
+        self.buffer.keep_end(self.len());
+        if self.pong != NO_PONG {
+            self.pong -= self.start;
+        }
+        self.close_end = self.close_end.saturating_sub(self.start);
+        self.start = 0;
     }
 }
 

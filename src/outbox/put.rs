@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::Outbox;
+use super::{MOST_BYTES, Outbox};
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::mask::{LONG_BYTES, MaskingKey};
 
@@ -63,7 +63,9 @@ impl Outbox {
         if !LENS_OF_16_BITS.contains(&len) {
             return None;
         }
-        self.check_room(len).ok()?;
+        if !self.has_room(MOST_BYTES, len) {
+            return None;
+        }
         let (key, to) = self.put_header::<MASKED>(opcode, len, Header::MAX_BYTES + len)?;
         Some((key, to.get_mut(..len)?))
     }
@@ -136,15 +138,8 @@ mod tests {
 
     #[test]
     fn places_have_32_bits_on_the_short_way_too() {
-        let mut connection = Connection::new(Role::Server, &Config::default());
-        let mut outbox = Outbox::new();
-        outbox.set_max_bytes(u32::MAX);
-        // Memory that nobody touches: the system gives none for it.
-        outbox.buffer.reserve_exact((1 << 32) + (1 << 20));
-        assert_eq!(connection.send_binary(b"opens it", &mut outbox), Ok(()));
-        outbox
-            .buffer
-            .add_spare((u32::MAX - 200) as usize - outbox.buffer.len());
+        let (mut connection, mut outbox) = waiting(u32::MAX - 200);
+        outbox.buffer.reserve_exact(1 << 20);
         let before = outbox.len();
         assert_eq!(
             connection.send_binary(&[1; 60_000], &mut outbox),
@@ -155,5 +150,55 @@ mod tests {
             Err(SendError::Full)
         );
         assert_eq!(outbox.len(), before);
+    }
+
+    /// So many bytes of messages wait, in memory that nobody touches: the system gives none for it.
+    fn waiting(len: u32) -> (Connection, Outbox) {
+        let mut connection = Connection::new(Role::Server, &Config::default());
+        let mut outbox = Outbox::new();
+        outbox.set_max_bytes(u32::MAX);
+        outbox.buffer.reserve_exact(1 << 32);
+        assert_eq!(connection.send_binary(b"opens it", &mut outbox), Ok(()));
+        outbox.buffer.add_spare(len as usize - outbox.buffer.len());
+        (connection, outbox)
+    }
+
+    #[test]
+    fn automatic_replies_fit_behind_the_most_that_may_wait() {
+        let (mut connection, mut outbox) = waiting(MOST_BYTES - 1);
+        assert_eq!(connection.send_binary(&[1; 125], &mut outbox), Ok(()));
+        assert_eq!(connection.send_binary(b"", &mut outbox), Err(SendError::Full));
+        assert_eq!(connection.ping(b"", &mut outbox), Err(SendError::Full));
+        let before = outbox.len();
+        assert_eq!(
+            outbox.push_pong(&[2; 125], true, false),
+            Err(SendError::NoMaskingKeys)
+        );
+        assert_eq!(outbox.push_pong(&[2; 125], false, false), Ok(()));
+        assert_eq!(connection.close(None, &mut outbox), Ok(()));
+        assert_eq!(outbox.push_pong(&[3; 125], false, false), Ok(()));
+        outbox.consume(before);
+        assert_eq!(outbox.len(), 127 + 2);
+        outbox.consume(1);
+        assert_eq!(outbox.len(), 126 + 2 + 127);
+    }
+
+    #[test]
+    fn room_of_consumed_bytes_is_reused_before_it_is_full() {
+        type Send = fn(&mut Connection, &mut Outbox) -> Result<(), SendError>;
+        let ways: [Send; 5] = [
+            |connection, outbox| connection.send_binary(&[1; 125], outbox),
+            |connection, outbox| connection.send_binary(&[1; 60_000], outbox),
+            |connection, outbox| connection.ping(b"", outbox),
+            |connection, outbox| connection.begin_message(crate::MessageKind::Text, b"", outbox),
+            |_, outbox| outbox.consume_with(0, &[&[1; 60_000]]),
+        ];
+        for send in ways {
+            let (mut connection, mut outbox) = waiting(MOST_BYTES);
+            outbox.buffer.push(b"the last");
+            outbox.consume(outbox.len() - 8);
+            assert_eq!(send(&mut connection, &mut outbox), Ok(()));
+            assert!(outbox.bytes().starts_with(b"the last") && outbox.len() > 8);
+        }
     }
 }
