@@ -50,7 +50,7 @@ Usage: load ws://HOST[:PORT]/[PATH] [options]
   --seconds N             how long each has a message on its way [5]
   --bytes N               length of a message [32]
   --deflate[=PARAMETERS]  offers permessage-deflate
-  --steps                 waits for a line on stdin after each step
+  --steps                 waits for a line on stdin after each step; Pings have no answer meanwhile, and a server may give up
   --help                  this text
 ";
 

@@ -30,7 +30,7 @@ use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -141,21 +141,27 @@ impl<'a> Client<'a> {
     /// The event loop.
     fn run(&mut self) -> Result<()> {
         let mut buffer = vec![0; READ_BYTES];
-        while !self.is_done() {
-            self.now = self.origin.elapsed();
-            self.connect()?;
-            self.step(&mut buffer)?;
-            self.take_lines();
-            self.send()?;
-            self.end_if_time()?;
-            self.show();
-            self.wait(&mut buffer)?;
+        let mut done = Ok(());
+        while done.is_ok() && !self.is_done() {
+            done = self.turn(&mut buffer);
         }
         if self.queue.len() > 0 {
             note(&format!("{} lines were not acknowledged", self.queue.len()));
         }
+        done?;
         note("closed");
         Ok(())
+    }
+
+    fn turn(&mut self, buffer: &mut [u8]) -> Result<()> {
+        self.now = self.origin.elapsed();
+        self.connect()?;
+        self.step(buffer)?;
+        self.take_lines();
+        self.send()?;
+        self.end_if_time()?;
+        self.show();
+        self.wait(buffer)
     }
 
     /// Whether nothing is left to be done.
@@ -417,7 +423,7 @@ fn parse() -> std::result::Result<Option<Options>, lexopt::Error> {
                 options.timing.pong_within = interval;
             }
             Arg::Long("max-delay-ms") => {
-                options.delays.cap = Duration::from_millis(parser.value()?.parse()?);
+                options.delays.cap = Duration::from_millis(parser.value()?.parse::<NonZeroU64>()?.get());
             }
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             other => return Err(other.unexpected()),

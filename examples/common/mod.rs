@@ -6,14 +6,14 @@ use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lexopt::{Arg, ValueExt};
 use ws_proto::deflate::Parameters;
 use ws_proto::handshake::{self, Answer, ClientRequest, Url};
 use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, State, Transport, Violation};
 
-/// How long to wait for the transport, for the answer to the request, and for the end of the connection.
+/// How long to wait for the transport, for the answer to the request, and for the end of the connection, whatever comes meanwhile.
 const CONNECTING: Duration = Duration::from_secs(10);
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -33,6 +33,8 @@ pub(crate) struct Client {
     pub(crate) input: Input<Vec<u8>>,
     outbox: Outbox,
     violation: Option<Violation>,
+    /// Until when to wait for the end of the connection.
+    ends_by: Option<Instant>,
 }
 
 impl Client {
@@ -45,7 +47,6 @@ impl Client {
     ) -> Result<Self> {
         let mut stream = connect(url)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(CONNECTING))?;
         stream.set_write_timeout(Some(CONNECTING))?;
         let mut outbox = Outbox::client_from_os()?;
         let (input, agreed) = open(url, offer, &mut stream, &mut outbox)?;
@@ -61,6 +62,7 @@ impl Client {
             input,
             outbox,
             violation: None,
+            ends_by: None,
         })
     }
 
@@ -122,10 +124,14 @@ impl Client {
     /// Reads once.
     fn fill(&mut self) -> io::Result<()> {
         let closing = self.connection.status().state == State::Closing;
-        if closing {
-            self.stream.set_read_timeout(Some(CLOSING))?;
-        }
-        match read(&mut self.stream, self.input.space()) {
+        let space = self.input.space();
+        let done = if closing {
+            let ends_by = *self.ends_by.get_or_insert_with(|| Instant::now() + CLOSING);
+            read_until(ends_by, &mut self.stream, space)
+        } else {
+            read(&mut self.stream, space)
+        };
+        match done {
             // In the end, a reset or too long a wait is as good as the end of the stream.
             Ok(0) => self.connection.receive_eof(&self.outbox),
             Err(_) if closing => self.connection.receive_eof(&self.outbox),
@@ -168,8 +174,9 @@ fn open(
     stream.write_all(outbox.bytes())?;
     outbox.consume(outbox.len());
     let mut buffer = vec![0; READ_BYTES];
+    let until = Instant::now() + CONNECTING;
     loop {
-        let n = read(stream, &mut buffer).map_err(in_words)?;
+        let n = read_until(until, stream, &mut buffer).map_err(in_words)?;
         if n == 0 {
             return Err(handshake.receive_eof().into());
         }
@@ -189,6 +196,16 @@ fn open(
             }
         }
     }
+}
+
+/// Reads once, and waits no longer than this.
+fn read_until(until: Instant, stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(ErrorKind::TimedOut.into());
+    }
+    stream.set_read_timeout(Some(left))?;
+    read(stream, buffer)
 }
 
 /// Reads once, whatever interrupts.

@@ -22,7 +22,7 @@ Usage: echo_server [options]
   --max-connections N    most WebSocket connections; one more is answered 503 [no limit]
   --rate N               messages per second that are read from a connection; 0: any number [0]
   --deflate[=PARAMETERS] compress messages (permessage-deflate), for clients that offer it; each connection keeps the
-                         contexts of its own, some 400 KB at most. PARAMETERS limit both sides, written as in an
+                         contexts of its own, some 470 KB at most. PARAMETERS limit both sides, written as in an
                          answer: 'server_max_window_bits=10; client_max_window_bits=10'
   --deflate-no-context   the same with an empty window for each message, on both sides: all connections share what
                          compresses, and an idle one has no heap memory

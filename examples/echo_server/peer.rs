@@ -153,8 +153,12 @@ impl Peer {
             .move_bytes(token, shared)
             .and_then(|next| self.keep_time(next, shared))
         {
-            Ok(Next::Close) | Err(_) => self.end(token, shared),
+            Ok(Next::Close) => self.end(token, shared),
             Ok(next) => next,
+            Err(error) => {
+                shared.log(token, format_args!("lost: {error}"));
+                self.end(token, shared)
+            }
         };
         if self.compresses {
             self.outbox.release();

@@ -314,10 +314,13 @@ impl Shared {
         // More is read only below the mark, so that this has room for all that one read can bring:
         // the end of one message, and small ones behind it.
         let room = BACK_PRESSURE_BYTES + self.options.max_message_bytes as usize + READ_BYTES;
-        outbox.set_max_bytes(u32::try_from(room).unwrap_or(u32::MAX));
+        let mut most = u32::try_from(room).unwrap_or(u32::MAX);
         if self.options.deflate.is_some() {
             outbox.set_pool(self.pool.clone());
+            // Or what that inflates to: 1032 times as much, if it is zeros.
+            most = u32::MAX;
         }
+        outbox.set_max_bytes(most);
         outbox
     }
 

@@ -6,6 +6,9 @@
 //! kill -USR2 PID
 //! ```
 //!
+//! The next signal may follow once it says that it took over: one that comes before ends the process, as it does any that is not
+//! prepared for it.
+//!
 //! `peer.rs` is one connection and its state as bytes; `server.rs` is the event loop, and what happens on the signal.
 //! There are no timers here: see `echo_server`.
 

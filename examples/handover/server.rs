@@ -70,7 +70,7 @@ impl Server {
             self.accept()?;
             if self.signals.came() {
                 let error = self.hand_over();
-                writeln!(io::stderr(), "handover: not handed over: {error}")?;
+                let _ = writeln!(io::stderr(), "handover: not handed over: {error}");
             }
         }
     }
@@ -104,10 +104,10 @@ impl Server {
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 // Nobody is dropped for those who wait.
                 Err(error) if !self.peers.is_empty() => {
-                    writeln!(
+                    let _ = writeln!(
                         io::stderr(),
                         "handover: nobody is accepted until a peer goes: {error}"
-                    )?;
+                    );
                     self.full = true;
                 }
                 Err(error) => return Err(error),
@@ -186,7 +186,7 @@ impl Server {
             let stream = TcpStream::from(own(RawFd::from_le_bytes(take_array(from)?))?);
             peers.push(Peer::load(stream, from).map_err(|error| io::Error::other(error.to_string()))?);
         }
-        writeln!(io::stdout(), "took over {} connections", peers.len())?;
+        let _ = writeln!(io::stdout(), "took over {} connections", peers.len());
         Ok(Self::new(listener, signals, peers))
     }
 }
