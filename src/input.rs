@@ -48,23 +48,27 @@ pub enum Event<'a> {
 ///
 /// ```
 /// # use std::io::{self, Read, Write};
-/// use ws_proto::{Connection, Event, Inbox, Input, Outbox};
+/// use ws_proto::{Connection, Event, Inbox, Input, Outbox, Transport};
 ///
+/// // What to do with the socket now: see `Connection::transport`.
 /// fn on_readable(
 ///     socket: &mut (impl Read + Write),
 ///     buffer: &mut [u8],
 ///     connection: &mut Connection,
 ///     inbox: &mut Inbox,
 ///     outbox: &mut Outbox,
-/// ) -> io::Result<()> {
+/// ) -> io::Result<Transport> {
 ///     let n = socket.read(buffer)?;
+///     if n == 0 {
+///         connection.receive_eof(outbox);
+///     }
 ///     let mut input = Input::new(&mut buffer[..n], inbox);
 ///     if let Err(error) = echo(connection, &mut input, outbox) {
 ///         eprintln!("{error}"); // a violation is answered already
 ///     }
 ///     let written = socket.write(outbox.bytes())?; // in any case
 ///     outbox.consume(written);
-///     Ok(())
+///     Ok(connection.transport(outbox))
 /// }
 ///
 /// fn echo(
@@ -90,8 +94,11 @@ pub enum Event<'a> {
 /// # }
 /// # let mut socket = Socket(b"\x81\x81\0\0\0\0a\x82\x81\0\0\0\0b\xc1", Vec::new());
 /// # let mut connection = Connection::new(Role::Server, &Config::default());
-/// # on_readable(&mut socket, &mut [0; 64], &mut connection, &mut Inbox::new(), &mut Outbox::new()).unwrap();
+/// # let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+/// # let mut turn = |socket: &mut _| on_readable(socket, &mut [0; 64], &mut connection, &mut inbox, &mut outbox).unwrap();
+/// # assert_eq!(turn(&mut socket), Transport::ShutdownWrite);
 /// # assert_eq!(socket.1, b"\x81\x01a\x82\x01b\x88\x02\x03\xea");
+/// # assert_eq!(turn(&mut socket), Transport::Close);
 /// ```
 ///
 /// A runtime that keeps its bytes lets the `Input` own buffer and inbox; an async `next` may lend:

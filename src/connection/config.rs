@@ -14,7 +14,7 @@ pub struct Limits {
     /// Most bytes of a message, checked at the header of the frame that would exceed it; of a compressed one, inflated,
     /// checked while it is inflated, and a frame of it may declare an eighth and 64 more. Default: 16 MiB. Breach: 1009.
     pub max_message_bytes: u64,
-    /// Most fragments of a message; an empty one counts as [16](Self::EMPTY_FRAGMENT), and 0 counts as 1. Default: 65 536.
+    /// Most fragments of a message; an empty one that is not the last counts as [16](Self::EMPTY_FRAGMENT), and 0 counts as 1. Default: 65 536.
     /// Breach: 1008.
     pub max_fragments: u32,
     /// Most control frames among [64 KiB](Self::CONTROL_WINDOW_BYTES) of received frames. Default: `u16::MAX`, which
