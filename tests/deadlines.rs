@@ -331,6 +331,19 @@ fn s5_5_2_a_peer_that_does_not_read_is_dead_inside_a_frame_too() {
     assert_eq!(socket.handle(s(20)), Timeout::Nothing);
     assert_eq!(socket.handle(s(40)), Timeout::Dead);
 
+    // It has read meanwhile: that it cannot be asked now is not its fault, and it is asked anew later.
+    let mut socket = Socket::open(Role::Server, s(0), |_| {});
+    socket.outbox.set_max_bytes(100);
+    let (connection, outbox) = (socket.connection.as_mut().unwrap(), &mut socket.outbox);
+    connection
+        .begin_frame(MessageKind::Binary, 1 << 20, outbox)
+        .unwrap();
+    while connection.continue_frame(&[0; 50], outbox).is_ok() {}
+    assert_eq!(socket.handle(s(20)), Timeout::Nothing);
+    socket.written();
+    assert_eq!(socket.handle(s(40)), Timeout::Nothing);
+    assert_eq!(socket.next(s(40)), Some(s(60)));
+
     // As long as the outbox takes more, it is not the peer's fault.
     let mut socket = Socket::open(Role::Server, s(0), |_| {});
     let (connection, outbox) = (socket.connection.as_mut().unwrap(), &mut socket.outbox);

@@ -134,7 +134,7 @@ impl Frame<'_> {
 #[cfg(all(test, target_pointer_width = "64"))]
 mod tests {
     use super::*;
-    use crate::{Config, Connection, Role, SendError};
+    use crate::{Config, Connection, MessageKind, Prepared, Role, SendError};
 
     #[test]
     fn places_have_32_bits_on_the_short_way_too() {
@@ -183,14 +183,38 @@ mod tests {
         assert_eq!(outbox.len(), 126 + 2 + 127);
     }
 
+    type Send = fn(&mut Connection, &mut Outbox) -> Result<(), SendError>;
+
+    #[test]
+    fn what_has_no_room_is_refused_on_every_way() {
+        let ways: [Send; 5] = [
+            |connection, outbox| connection.send_binary(&[1; 60_000], outbox),
+            |connection, outbox| connection.send_binary(&[1; 70_000], outbox),
+            |connection, outbox| connection.begin_message(MessageKind::Binary, &[1; 60_000], outbox),
+            |connection, outbox| connection.send_prepared(&Prepared::binary(&[1; 60_000]), outbox),
+            |connection, outbox| {
+                connection.begin_frame(MessageKind::Binary, 60_000, outbox)?;
+                connection.continue_frame(&[1; 60_000], outbox)
+            },
+        ];
+        for send in ways {
+            let (mut connection, mut outbox) = waiting(MOST_BYTES - 1000);
+            assert!(!outbox.is_full());
+            assert_eq!(send(&mut connection, &mut outbox), Err(SendError::Full));
+            assert!(outbox.len() < MOST_BYTES as usize - 900, "but for a header");
+        }
+        let (mut connection, mut outbox) = waiting(MOST_BYTES - 3);
+        let begun = connection.begin_frame(MessageKind::Binary, 60_000, &mut outbox);
+        assert_eq!(begun, Err(SendError::Full));
+    }
+
     #[test]
     fn room_of_consumed_bytes_is_reused_before_it_is_full() {
-        type Send = fn(&mut Connection, &mut Outbox) -> Result<(), SendError>;
         let ways: [Send; 5] = [
             |connection, outbox| connection.send_binary(&[1; 125], outbox),
             |connection, outbox| connection.send_binary(&[1; 60_000], outbox),
             |connection, outbox| connection.ping(b"", outbox),
-            |connection, outbox| connection.begin_message(crate::MessageKind::Text, b"", outbox),
+            |connection, outbox| connection.begin_message(MessageKind::Text, b"", outbox),
             |_, outbox| outbox.consume_with(0, &[&[1; 60_000]]),
         ];
         for send in ways {
