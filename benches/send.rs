@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use workload::{Content, READ_BYTES, SIZES};
+use ws_proto::frame::Opcode;
 use ws_proto::{Config, Connection, Outbox, Role};
 
 struct Sender {
@@ -26,6 +27,7 @@ impl Sender {
         sender.put();
         assert!(workload::is_frame(
             role,
+            Opcode::TEXT,
             sender.outbox.bytes(),
             sender.payload.as_bytes()
         ));

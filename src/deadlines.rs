@@ -34,7 +34,8 @@ pub struct Timing {
     /// Longest time without a message in either direction. Default: `None`, no limit; RFC 6455 §7.3 asks clients not to
     /// close without a reason. Breach: a Close frame with 1001, [`Timeout::Idle`].
     pub idle: Option<Duration>,
-    /// A Ping is sent when nothing was received for so long (RFC 6455 §5.5.2). Default: 20 s. `None`: no heartbeat.
+    /// A Ping is sent when nothing was received for so long (RFC 6455 §5.5.2), but not inside a frame that is sent
+    /// [piece by piece](Connection::begin_frame). Default: 20 s. `None`: no heartbeat.
     pub ping_after: Option<Duration>,
     /// The connection is dead when nothing at all was received for so long after that Ping. Default: 20 s.
     /// Breach: [`Timeout::Dead`].

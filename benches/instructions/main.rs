@@ -192,7 +192,7 @@ fn send(role: Role, len: usize, n: usize) {
     let mut outbox = workload::outbox(role);
     // As above.
     assert_eq!(connection.send_binary(&payload, &mut outbox), Ok(()));
-    assert!(workload::is_frame(role, outbox.bytes(), &payload));
+    assert!(workload::is_frame(role, Opcode::BINARY, outbox.bytes(), &payload));
     for _ in 0..n {
         assert_eq!(connection.send_binary(black_box(&payload), &mut outbox), Ok(()));
         if outbox.len() >= READ_BYTES {

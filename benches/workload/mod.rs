@@ -6,7 +6,7 @@ pub(crate) mod json;
 use std::time::Duration;
 
 use criterion::Criterion;
-use ws_proto::frame::{Decoder, Header, Opcode, Part, Rules};
+use ws_proto::frame::{Decoder, Header, Opcode, Part, Rules, Step};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{Outbox, Role};
 
@@ -102,17 +102,21 @@ pub(crate) fn frame(receiver: Role, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Whether bytes that an endpoint of this role sent are one frame with this payload data.
-pub(crate) fn is_frame(sender: Role, bytes: &[u8], payload: &[u8]) -> bool {
+/// Whether bytes that an endpoint of this role sent are one message in one frame.
+pub(crate) fn is_frame(sender: Role, opcode: Opcode, bytes: &[u8], payload: &[u8]) -> bool {
     let mut decoder = Decoder::new(Rules::new(match sender {
         Role::Client => Role::Server,
         Role::Server => Role::Client,
     }));
     let mut bytes = bytes.to_vec();
-    let Ok(header) = decoder.decode(&mut bytes) else {
-        return false;
+    let start = match decoder.decode(&mut bytes) {
+        Ok(Step {
+            consumed,
+            part: Part::Header(header),
+        }) if header.fin && header.opcode == opcode => consumed,
+        _ => return false,
     };
-    let bytes = &mut bytes[header.consumed..];
+    let bytes = &mut bytes[start..];
     decoder.decode(bytes).is_ok_and(|step| {
         let all = step.consumed == bytes.len();
         all && matches!(step.part, Part::Payload { range, last: true, .. } if bytes[range.clone()] == *payload)

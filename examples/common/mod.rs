@@ -125,11 +125,13 @@ impl Client {
     fn fill(&mut self) -> io::Result<()> {
         let closing = self.connection.status().state == State::Closing;
         let space = self.input.space();
-        let done = if closing {
-            let ends_by = *self.ends_by.get_or_insert_with(|| Instant::now() + CLOSING);
-            read_until(ends_by, &mut self.stream, space)
-        } else {
-            read(&mut self.stream, space)
+        if closing && self.ends_by.is_none() {
+            self.stream.set_write_timeout(Some(CLOSING))?;
+            self.ends_by = Some(Instant::now() + CLOSING);
+        }
+        let done = match self.ends_by {
+            Some(until) => read_until(until, &mut self.stream, space),
+            None => read(&mut self.stream, space),
         };
         match done {
             // In the end, a reset or too long a wait is as good as the end of the stream.

@@ -313,14 +313,13 @@ impl Shared {
         let mut outbox = self.spare.take().unwrap_or_default();
         // More is read only below the mark, so that this has room for all that one read can bring:
         // the end of one message, and small ones behind it.
-        let room = BACK_PRESSURE_BYTES + self.options.max_message_bytes as usize + READ_BYTES;
-        let mut most = u32::try_from(room).unwrap_or(u32::MAX);
+        let mut read = READ_BYTES;
         if self.options.deflate.is_some() {
             outbox.set_pool(self.pool.clone());
-            // Or what that inflates to: 1032 times as much, if it is zeros.
-            most = u32::MAX;
+            read *= 1032; // what it inflates to, at most
         }
-        outbox.set_max_bytes(most);
+        let room = BACK_PRESSURE_BYTES + self.options.max_message_bytes as usize + read;
+        outbox.set_max_bytes(u32::try_from(room).unwrap_or(u32::MAX));
         outbox
     }
 

@@ -111,8 +111,6 @@ impl Connection {
     /// Fails the connection (RFC 6455 §7.1.7), with a Close frame if none is out, and if one can be sent: inside of a
     /// frame it cannot.
     pub(super) fn fail(&mut self, violation: Violation, outbox: &mut Outbox) {
-        outbox.forget_next_pong();
-        outbox.end_receiving();
         self.closed_first.get_or_insert(Side::Local);
         if self.phase == Phase::Open && self.frame_left == 0 {
             self.push_close(&violation.close_code().get().to_be_bytes(), Phase::Failed, outbox);

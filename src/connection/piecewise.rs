@@ -10,7 +10,7 @@ use crate::utf8::Validator;
 impl Connection {
     /// Begins a message in one frame of known length, whose payload data follows piece by piece by
     /// [`continue_frame`](Self::continue_frame). Until it is complete, nothing else can be sent; answers to Pings and to
-    /// a Close frame wait for it.
+    /// a Close frame wait for it, and a heartbeat is not sent: whether the peer still reads is told by what its transport takes.
     ///
     /// For servers. RFC 6455 §10.3 does not let a client begin a masked frame before it knows the payload data: it
     /// sends fragments, by [`begin_message`](Self::begin_message).

@@ -240,12 +240,11 @@ impl Connection {
         if !matches!(self.phase, Phase::Open | Phase::Local) {
             return Err(SendError::Closed);
         }
-        // First: a peer that does not read is known by it, whatever is being sent.
-        if outbox.is_full() {
-            return Err(SendError::Full);
-        }
         if self.frame_left > 0 {
             return Err(SendError::MessageUnfinished);
+        }
+        if outbox.is_full() {
+            return Err(SendError::Full);
         }
         outbox.push(self.frame_of(opcode, payload))
     }

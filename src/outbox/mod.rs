@@ -27,8 +27,7 @@ use crate::store::Store;
 /// embedder writes [`bytes`](Self::bytes) to its transport, as many as that takes, and tells how many
 /// by [`consume`](Self::consume).
 ///
-/// An empty outbox that was [released](Self::release), or never used, has no heap memory, but for contexts of compression that are
-/// taken over.
+/// An empty outbox that was [released](Self::release), or never used, has no heap memory, but for what that names.
 ///
 /// ```
 /// use ws_proto::{Config, Connection, Outbox, Role};
@@ -206,10 +205,13 @@ impl Outbox {
         let given = parts
             .iter()
             .fold(0, |sum: usize, part| sum.saturating_add(part.len()));
-        if given > taken {
-            self.check_room(given - taken)?;
+        let rest = given.saturating_sub(taken);
+        let left = self.len().saturating_sub(n);
+        if rest > 0 && left.saturating_add(rest) > MOST_BYTES as usize {
+            return Err(SendError::Full);
         }
         let pong_is_due = self.forget(n);
+        self.check_room(rest)?; // there is, if need be where consumed bytes were
         for part in parts {
             let (_, rest) = part.split_at(taken.min(part.len()));
             taken -= part.len() - rest.len();
@@ -322,7 +324,7 @@ impl Outbox {
     /// Appends a frame.
     pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
         let most = if frame.opcode.is_control() {
-            u32::MAX - Header::MAX_BYTES as u32
+            u32::MAX - Header::MAX_BYTES as u32 // what is reserved is for these
         } else {
             MOST_BYTES
         };

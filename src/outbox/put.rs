@@ -138,18 +138,23 @@ mod tests {
 
     #[test]
     fn places_have_32_bits_on_the_short_way_too() {
-        let (mut connection, mut outbox) = waiting(u32::MAX - 200);
+        let (mut connection, mut outbox) = waiting(MOST_BYTES - 200);
         outbox.buffer.reserve_exact(1 << 20);
         let before = outbox.len();
         assert_eq!(
             connection.send_binary(&[1; 60_000], &mut outbox),
             Err(SendError::Full)
         );
-        assert_eq!(
-            outbox.consume_with(before, &[&[1; 100], &[1; 60_000]]),
-            Err(SendError::Full)
-        );
-        assert_eq!(outbox.len(), before);
+        // What would wait counts, whatever was given.
+        for (taken, fits) in [(0, false), (59_899, false), (59_900, true), (before, true)] {
+            let parts: [&[u8]; 2] = [&[1; 100], &[1; 60_000]];
+            let kept = outbox.consume_with(taken, &parts);
+            assert_eq!(kept, if fits { Ok(()) } else { Err(SendError::Full) });
+            let waits = if fits { before + 60_100 - taken } else { before };
+            assert_eq!(outbox.len(), waits, "{taken}");
+            outbox = waiting(MOST_BYTES - 200).1;
+        }
+        assert!(!outbox.is_full());
     }
 
     /// So many bytes of messages wait, in memory that nobody touches: the system gives none for it.
