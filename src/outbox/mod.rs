@@ -4,11 +4,13 @@
 mod compressed;
 mod pong;
 mod put;
+mod room;
 
 #[cfg(feature = "deflate")]
 pub(crate) use compressed::Compression;
 use pong::{NO_PONG, Pong};
 pub(crate) use put::{Frame, copy};
+use room::{MOST_BYTES, MOST_BYTES_WITH_CONTROL};
 
 use alloc::boxed::Box;
 use core::mem;
@@ -16,7 +18,6 @@ use core::mem;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Deflater, Inflater, Pool};
 use crate::error::SendError;
-use crate::frame::{Header, MAX_CONTROL_BYTES};
 use crate::keys::{Generator, Seed};
 use crate::mask::MaskingKey;
 use crate::store::Store;
@@ -79,13 +80,6 @@ impl InUse {
         self.generator.is_none() && self.next_pong.is_none()
     }
 }
-
-/// What may go behind the most bytes of messages: a header, a short message or a Ping, and then the automatic replies, two Pongs and
-/// one Close frame.
-const RESERVED_BYTES: u32 = 4 * (Header::MAX_BYTES + MAX_CONTROL_BYTES) as u32;
-
-/// Most bytes of messages in a buffer: places in it have 32 bits.
-const MOST_BYTES: u32 = u32::MAX - RESERVED_BYTES;
 
 /// The operating system gave no randomness.
 #[cfg(feature = "std")]
@@ -324,7 +318,7 @@ impl Outbox {
     /// Appends a frame.
     pub(crate) fn push(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
         let most = if frame.opcode.is_control() {
-            u32::MAX - Header::MAX_BYTES as u32 // what is reserved is for these
+            MOST_BYTES_WITH_CONTROL
         } else {
             MOST_BYTES
         };
@@ -345,33 +339,6 @@ impl Outbox {
         self.push(frame)
     }
 
-    /// Sees to it that places in the buffer still have 32 bits with `n` bytes more of a message's payload.
-    #[inline]
-    pub(crate) fn check_room(&mut self, n: usize) -> Result<(), SendError> {
-        self.check_room_below(MOST_BYTES, n)
-    }
-
-    /// [`check_room`](Self::check_room) with this limit. Before it is full, the room of consumed bytes is reused.
-    #[inline]
-    fn check_room_below(&mut self, most: u32, n: usize) -> Result<(), SendError> {
-        if self.has_room(most, n) {
-            return Ok(());
-        }
-        self.reuse_consumed();
-        if self.has_room(most, n) {
-            Ok(())
-        } else {
-            Err(SendError::Full)
-        }
-    }
-
-    #[inline]
-    fn has_room(&self, most: u32, n: usize) -> bool {
-        (most as usize)
-            .checked_sub(self.buffer.len())
-            .is_some_and(|room| n <= room)
-    }
-
     /// Appends our Close frame.
     pub(crate) fn push_close(&mut self, frame: Frame<'_>) -> Result<(), SendError> {
         self.push(frame)?;
@@ -388,34 +355,6 @@ impl Outbox {
     /// that came before the peer's Close, does not count.
     pub(crate) fn has_close(&self) -> bool {
         self.close_end > self.start
-    }
-
-    #[inline]
-    fn make_room(&mut self, n: usize) {
-        if self.buffer.spare().len() < n {
-            self.grow(n);
-        }
-    }
-
-    /// Makes room for `n` bytes, by reusing that of consumed ones where this costs less than it gains.
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, n: usize) {
-        if self.start as usize > self.buffer.len() / 2 {
-            self.reuse_consumed();
-        }
-        self.buffer.reserve(n);
-    }
-
-    /// Moves what waits to the front, where consumed bytes were.
-    #[cold]
-    fn reuse_consumed(&mut self) {
-        self.buffer.keep_end(self.len());
-        if self.pong != NO_PONG {
-            self.pong -= self.start;
-        }
-        self.close_end = self.close_end.saturating_sub(self.start);
-        self.start = 0;
     }
 }
 

@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use super::{MOST_BYTES, Outbox};
+use super::Outbox;
+use super::room::MOST_BYTES;
 use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, Rsv};
 use crate::mask::{LONG_BYTES, MaskingKey};
 
@@ -128,110 +129,5 @@ impl Frame<'_> {
         *len += end; // before the copy, so that nothing has to be kept across that
         copy(key, payload, to);
         Some(())
-    }
-}
-
-#[cfg(all(test, target_pointer_width = "64"))]
-mod tests {
-    use super::*;
-    use crate::{Config, Connection, MessageKind, Prepared, Role, SendError};
-
-    #[test]
-    fn places_have_32_bits_on_the_short_way_too() {
-        let (mut connection, mut outbox) = waiting(MOST_BYTES - 200);
-        let before = outbox.len();
-        assert_eq!(
-            connection.send_binary(&[1; 60_000], &mut outbox),
-            Err(SendError::Full)
-        );
-        // What would wait counts, whatever was given.
-        for (taken, fits) in [
-            (0, false),
-            (59_899, false),
-            (before - 1000, true), // with more before, all of that would be moved
-            (before + 100, true),
-        ] {
-            let parts: [&[u8]; 2] = [&[1; 100], &[1; 60_000]];
-            let kept = outbox.consume_with(taken, &parts);
-            assert_eq!(kept, if fits { Ok(()) } else { Err(SendError::Full) });
-            let waits = if fits { before + 60_100 - taken } else { before };
-            assert_eq!(outbox.len(), waits, "{taken}");
-            outbox = waiting(MOST_BYTES - 200).1;
-        }
-        assert!(!outbox.is_full());
-    }
-
-    /// So many bytes of messages wait, in memory that nobody touches: the system gives none for it.
-    fn waiting(len: u32) -> (Connection, Outbox) {
-        let mut connection = Connection::new(Role::Server, &Config::default());
-        let mut outbox = Outbox::new();
-        outbox.set_max_bytes(u32::MAX);
-        outbox.buffer.reserve_exact((1 << 32) + (1 << 20));
-        assert_eq!(connection.send_binary(b"opens it", &mut outbox), Ok(()));
-        outbox.buffer.add_spare(len as usize - outbox.buffer.len());
-        (connection, outbox)
-    }
-
-    #[test]
-    fn automatic_replies_fit_behind_the_most_that_may_wait() {
-        let (mut connection, mut outbox) = waiting(MOST_BYTES - 1);
-        assert_eq!(connection.send_binary(&[1; 125], &mut outbox), Ok(()));
-        assert_eq!(connection.send_binary(b"", &mut outbox), Err(SendError::Full));
-        assert_eq!(connection.ping(b"", &mut outbox), Err(SendError::Full));
-        let before = outbox.len();
-        assert_eq!(
-            outbox.push_pong(&[2; 125], true, false),
-            Err(SendError::NoMaskingKeys)
-        );
-        assert_eq!(outbox.push_pong(&[2; 125], false, false), Ok(()));
-        assert_eq!(connection.close(None, &mut outbox), Ok(()));
-        assert_eq!(outbox.push_pong(&[3; 125], false, false), Ok(()));
-        outbox.consume(before);
-        assert_eq!(outbox.len(), 127 + 2);
-        outbox.consume(1);
-        assert_eq!(outbox.len(), 126 + 2 + 127);
-    }
-
-    type Send = fn(&mut Connection, &mut Outbox) -> Result<(), SendError>;
-
-    #[test]
-    fn what_has_no_room_is_refused_on_every_way() {
-        let ways: [Send; 5] = [
-            |connection, outbox| connection.send_binary(&[1; 60_000], outbox),
-            |connection, outbox| connection.send_binary(&[1; 70_000], outbox),
-            |connection, outbox| connection.begin_message(MessageKind::Binary, &[1; 60_000], outbox),
-            |connection, outbox| connection.send_prepared(&Prepared::binary(&[1; 60_000]), outbox),
-            |connection, outbox| {
-                connection.begin_frame(MessageKind::Binary, 60_000, outbox)?;
-                connection.continue_frame(&[1; 60_000], outbox)
-            },
-        ];
-        for send in ways {
-            let (mut connection, mut outbox) = waiting(MOST_BYTES - 1000);
-            assert!(!outbox.is_full());
-            assert_eq!(send(&mut connection, &mut outbox), Err(SendError::Full));
-            assert!(outbox.len() < MOST_BYTES as usize - 900, "but for a header");
-        }
-        let (mut connection, mut outbox) = waiting(MOST_BYTES - 3);
-        let begun = connection.begin_frame(MessageKind::Binary, 60_000, &mut outbox);
-        assert_eq!(begun, Err(SendError::Full));
-    }
-
-    #[test]
-    fn room_of_consumed_bytes_is_reused_before_it_is_full() {
-        let ways: [Send; 5] = [
-            |connection, outbox| connection.send_binary(&[1; 125], outbox),
-            |connection, outbox| connection.send_binary(&[1; 60_000], outbox),
-            |connection, outbox| connection.ping(b"", outbox),
-            |connection, outbox| connection.begin_message(MessageKind::Text, b"", outbox),
-            |_, outbox| outbox.consume_with(0, &[&[1; 60_000]]),
-        ];
-        for send in ways {
-            let (mut connection, mut outbox) = waiting(MOST_BYTES);
-            outbox.buffer.push(b"the last");
-            outbox.consume(outbox.len() - 8);
-            assert_eq!(send(&mut connection, &mut outbox), Ok(()));
-            assert!(outbox.bytes().starts_with(b"the last") && outbox.len() > 8);
-        }
     }
 }
