@@ -1,6 +1,8 @@
 //! Which vectors the processor has.
+//!
+//! Those of x86 need SSE2 in the target: where that has none, as `x86_64-unknown-none`, the compiler has no vectors for any of them.
 
-#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(all(feature = "std", target_feature = "sse2"))]
 use core::sync::atomic::{AtomicU8, Ordering};
 
 /// Sets of instructions that kernels are compiled for. Each includes the ones before it.
@@ -9,13 +11,13 @@ pub(crate) enum Level {
     /// What every processor of the target has.
     Baseline,
     /// 16 octets, with table lookups.
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     Ssse3,
     /// 32 octets.
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     Avx2,
     /// 64 octets, with VBMI2: processors that have AVX-512 without it lower their clock for 64 octets.
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     Avx512,
 }
 
@@ -24,11 +26,11 @@ impl Level {
     #[allow(dead_code, reason = "tests and benches choose, the crate does not")]
     pub(crate) const ALL: &[Self] = &[
         Self::Baseline,
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         Self::Ssse3,
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         Self::Avx2,
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         Self::Avx512,
     ];
 }
@@ -64,10 +66,10 @@ impl Cpu {
 }
 
 /// A level and one; zero as long as nobody has asked.
-#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(all(feature = "std", target_feature = "sse2"))]
 static FOUND: AtomicU8 = AtomicU8::new(0);
 
-#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(all(feature = "std", target_feature = "sse2"))]
 #[inline]
 fn found() -> Option<Level> {
     const BASELINE: u8 = Level::Baseline as u8 + 1;
@@ -84,7 +86,7 @@ fn found() -> Option<Level> {
     }
 }
 
-#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(all(feature = "std", target_feature = "sse2"))]
 #[cold]
 fn find() -> Level {
     let level = detect();
@@ -92,7 +94,7 @@ fn find() -> Level {
     level
 }
 
-#[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(all(feature = "std", target_feature = "sse2"))]
 fn detect() -> Level {
     use std::is_x86_feature_detected as has;
 
@@ -112,17 +114,17 @@ fn detect() -> Level {
     }
 }
 
-#[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
+#[cfg(not(all(feature = "std", target_feature = "sse2")))]
 #[inline]
 const fn found() -> Option<Level> {
     Some(find())
 }
 
 /// What the crate is compiled for.
-#[cfg(not(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64"))))]
+#[cfg(not(all(feature = "std", target_feature = "sse2")))]
 #[inline]
 const fn find() -> Level {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     if cfg!(all(
         target_feature = "avx512f",
         target_feature = "avx512bw",
@@ -142,7 +144,7 @@ const fn find() -> Level {
 /// Defines `$on`: `$blocks` compiled for each level of the processor.
 macro_rules! on_each_level {
     ($on:ident, $blocks:ident $(<const $flag:ident: bool>)?, ($($value:ident: $type:ty),*) $(-> $result:ty)?) => {
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         #[inline(always)]
         #[allow(unsafe_code)]
         pub(super) fn $on$(<const $flag: bool>)?(cpu: $crate::cpu::Cpu, $($value: $type),*) $(-> $result)? {
@@ -168,7 +170,7 @@ macro_rules! on_each_level {
         }
 
         /// With the vectors of the target's baseline.
-        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        #[cfg(not(target_feature = "sse2"))]
         #[inline(always)]
         pub(super) fn $on$(<const $flag: bool>)?(_: $crate::cpu::Cpu, $($value: $type),*) $(-> $result)? {
             $blocks$(::<$flag>)?($($value),*)

@@ -3,12 +3,12 @@
 use super::options::Options;
 use super::{Connection, MessageKind, Phase};
 use crate::Role;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[cfg(target_feature = "sse2")]
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::error::SendError;
 use crate::frame::MAX_CONTROL_BYTES;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[cfg(target_feature = "sse2")]
 use crate::mask::avx512;
 use crate::mask::{LONG_BYTES, MaskingKey};
 use crate::outbox::{self, Outbox};
@@ -19,9 +19,9 @@ pub(super) enum WayOut {
     Long,
     Server,
     Client,
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     ServerAvx512,
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     ClientAvx512,
 }
 
@@ -32,9 +32,9 @@ impl WayOut {
         Self::Long,
         Self::Server,
         Self::Client,
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         Self::ServerAvx512,
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         Self::ClientAvx512,
     ];
 
@@ -56,9 +56,9 @@ impl WayOut {
             Self::Long => Connection::send_any,
             Self::Server => Connection::send_short::<false>,
             Self::Client => Connection::send_short::<true>,
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_feature = "sse2")]
             Self::ServerAvx512 => Connection::send_short_avx512::<false>,
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_feature = "sse2")]
             Self::ClientAvx512 => Connection::send_short_avx512::<true>,
         }
     }
@@ -66,9 +66,9 @@ impl WayOut {
     /// For an endpoint that has this role.
     fn new(role: Role, cpu: Cpu) -> Self {
         match (role, cpu.level()) {
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_feature = "sse2")]
             (Role::Server, cpu::Level::Avx512) => Self::ServerAvx512,
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_feature = "sse2")]
             (Role::Client, cpu::Level::Avx512) => Self::ClientAvx512,
             (Role::Server, _) => Self::Server,
             (Role::Client, _) => Self::Client,
@@ -102,7 +102,7 @@ impl Connection {
         Ok(())
     }
 
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
     fn send_short_avx512<const MASKED: bool>(
         &mut self,

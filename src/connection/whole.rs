@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::{Connection, MessageKind};
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[cfg(target_feature = "sse2")]
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cursor::Cursor;
@@ -89,12 +89,12 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> bool {
         match (cpu.level(), self.masks()) {
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_feature = "sse2")]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
             (cpu::Level::Avx512, false) => unsafe {
                 self.receive_text_avx512::<true>(bytes, cursor, inbox, outbox)
             },
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_feature = "sse2")]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
             (cpu::Level::Avx512, true) => unsafe {
                 self.receive_text_avx512::<false>(bytes, cursor, inbox, outbox)
@@ -104,7 +104,7 @@ impl Connection {
         }
     }
 
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    #[cfg(target_feature = "sse2")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2")]
     fn receive_text_avx512<const MASKED: bool>(
         &mut self,

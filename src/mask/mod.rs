@@ -4,7 +4,7 @@
 //! once more for AVX2 and AVX-512, and chosen once at run time. Payloads of less than 128 octets take the vectors that every processor has, or the
 //! first and the last block.
 
-#[cfg(all(feature = "alloc", any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(all(feature = "alloc", target_feature = "sse2"))]
 pub(crate) mod avx512;
 mod copy;
 mod vector;
@@ -418,7 +418,7 @@ mod tests {
         }
         let mut to = [0; LONG_BYTES];
         match cpu.level() {
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            #[cfg(target_feature = "sse2")]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
             Level::Avx512 => unsafe { avx512::copy_short(key, payload, &mut to) },
             _ => key.copy_short(payload, &mut to),

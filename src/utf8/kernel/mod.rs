@@ -10,11 +10,11 @@ mod portable;
 #[allow(dead_code, reason = "each set of instructions takes the tables that suit it")]
 mod rules;
 
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[cfg(target_feature = "sse2")]
 mod avx2;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[cfg(target_feature = "sse2")]
 pub(crate) mod avx512;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+#[cfg(target_feature = "sse2")]
 mod ssse3;
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
@@ -25,8 +25,7 @@ mod simd128;
 
 /// Shared by the backends with tables of 16 octets.
 #[cfg(any(
-    target_arch = "x86",
-    target_arch = "x86_64",
+    target_feature = "sse2",
     all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"),
     all(target_arch = "wasm32", target_feature = "simd128")
 ))]
@@ -120,13 +119,13 @@ impl Text for &[u8] {
 #[allow(unsafe_code)]
 pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
     match cpu.level() {
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Avx512 => unsafe { avx512::run(key, text) },
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Avx2 => unsafe { avx2::run(key, text) },
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        #[cfg(target_feature = "sse2")]
         // SAFETY: the processor has the level's instructions, by `Cpu`.
         Level::Ssse3 => unsafe { ssse3::run(key, text) },
         #[cfg(all(target_arch = "aarch64", target_endian = "little", target_feature = "neon"))]
@@ -211,7 +210,7 @@ mod tests {
             let cpu = Cpu::this().at_most(level);
             let mut buffer = masked.clone();
             let ascii = match cpu.level() {
-                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                #[cfg(target_feature = "sse2")]
                 // SAFETY: the processor has the level's instructions, by `Cpu`.
                 Level::Avx512 => unsafe { avx512::unmask_short::<true>(key, &mut buffer) },
                 _ => unmask_short::<true>(cpu, key, &mut buffer),
