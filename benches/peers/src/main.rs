@@ -109,14 +109,10 @@ fn measure(options: &Options) -> Vec<Row> {
     if wanted("idle connection") {
         rows.extend(measure::idle());
     }
-    let kernel = if ideal::has_wide() {
-        "AVX-512"
-    } else {
-        "portable code"
-    };
     print!("{}", table::left_out(&left));
     println!(
-        "\nThe ideal loops use {kernel}. Measured in {:.0} s.",
+        "\nThe ideal loops use {}. Measured in {:.0} s.",
+        ideal::Instructions::known().name(),
         began.elapsed().as_secs_f64()
     );
     rows

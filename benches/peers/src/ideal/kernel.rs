@@ -1,4 +1,4 @@
-//! Masking and validating, as fast as it goes: with AVX-512 where there is one, by portable code otherwise.
+//! Masking and validating, as fast as it goes: with AVX-512 or AVX2 where there is one, by portable code otherwise.
 //!
 //! The loops are generic over [`Kernel`], always inlined, and compiled once inside of a function with the target features
 //! of that kernel.
@@ -132,6 +132,8 @@ impl Kernel for Portable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "x86_64")]
+    use crate::ideal::{Instructions, avx2::Avx2, avx512::Avx512};
 
     /// As valid as the standard library finds it, and unmasked; whole, and in two parts.
     fn compare<K: Kernel>(text: &[u8]) {
@@ -193,8 +195,12 @@ mod tests {
         for text in &texts {
             compare::<Portable>(text);
             #[cfg(target_arch = "x86_64")]
-            if crate::ideal::has_wide() {
-                compare::<crate::ideal::wide::Wide>(text);
+            if Instructions::known() >= Instructions::Avx2 {
+                compare::<Avx2>(text);
+            }
+            #[cfg(target_arch = "x86_64")]
+            if Instructions::known() >= Instructions::Avx512 {
+                compare::<Avx512>(text);
             }
         }
     }

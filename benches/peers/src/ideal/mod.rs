@@ -1,13 +1,17 @@
 //! Straight-line loops, one for each job, with everything that has to be done for it and nothing else: headers checked,
 //! text validated; no control frames, no limits, no errors but a panic, no API.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod deflate;
 mod kernel;
 mod receive;
 mod rest;
 mod send;
 #[cfg(target_arch = "x86_64")]
-mod wide;
+mod tables;
 
 use std::sync::Arc;
 
@@ -18,7 +22,7 @@ use crate::workloads::{Job, KEY, Receive};
 
 use kernel::{Kernel, Portable};
 #[cfg(target_arch = "x86_64")]
-use wide::Wide;
+use {avx2::Avx2, avx512::Avx512};
 
 /// A loop that is compiled for each kernel.
 trait Loop {
@@ -27,44 +31,78 @@ trait Loop {
     unsafe fn run<K: Kernel>(&mut self, seen: &mut Seen<'_>);
 }
 
+/// What the loops use.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+pub enum Instructions {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Instructions {
+    /// The most that this processor has.
+    pub fn known() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+            let wide = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl");
+            return if wide { Self::Avx512 } else { Self::Avx2 };
+        }
+        Self::Portable
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable code",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX-512",
+        }
+    }
+}
+
 /// Chooses the kernel, once a round.
 struct Chosen<L> {
-    wide: bool,
+    instructions: Instructions,
     job: L,
 }
 
 impl<L: Loop> Contender for Chosen<L> {
     fn run(&mut self, seen: &mut Seen<'_>) {
-        #[cfg(target_arch = "x86_64")]
-        if self.wide {
+        match self.instructions {
+            // SAFETY: every processor has it.
+            Instructions::Portable => unsafe { self.job.run::<Portable>(seen) },
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: looked for when it was made.
-            return unsafe { run_wide(&mut self.job, seen) };
+            Instructions::Avx2 => unsafe { run_avx2(&mut self.job, seen) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: looked for when it was made.
+            Instructions::Avx512 => unsafe { run_avx512(&mut self.job, seen) },
         }
-        // SAFETY: every processor has it.
-        unsafe { self.job.run::<Portable>(seen) }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
-fn run_wide<L: Loop>(job: &mut L, seen: &mut Seen<'_>) {
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn run_avx2<L: Loop>(job: &mut L, seen: &mut Seen<'_>) {
     // SAFETY: these are the features that it needs.
-    unsafe { job.run::<Wide>(seen) }
+    unsafe { job.run::<Avx2>(seen) }
 }
 
-pub fn has_wide() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("bmi2");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+fn run_avx512<L: Loop>(job: &mut L, seen: &mut Seen<'_>) {
+    // SAFETY: these are the features that it needs.
+    unsafe { job.run::<Avx512>(seen) }
 }
 
 fn chosen<L: Loop + 'static>(job: L) -> Entry {
-    let wide = has_wide();
-    Ok(Box::new(Chosen { wide, job }))
+    let instructions = Instructions::known();
+    Ok(Box::new(Chosen { instructions, job }))
 }
 
 pub fn ideal(job: &Job) -> Entry {

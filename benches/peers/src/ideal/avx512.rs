@@ -1,11 +1,11 @@
 //! With AVX-512, 64 bytes at a time.
 use std::arch::x86_64::*;
 
+use super::avx2;
 use super::kernel::{Kernel, rotated};
+use super::tables::{FIRST_HIGH, FIRST_LOW, SECOND_HIGH};
 
-/// 64 bytes at a time. UTF-8 is validated by the table lookups of Keiser and Lemire ("Validating UTF-8 in less
-/// than one instruction per byte").
-pub struct Wide;
+pub struct Avx512;
 
 /// The 64 bytes before, what was wrong so far, and what is wrong unless the text goes on well.
 #[derive(Clone, Copy)]
@@ -14,54 +14,6 @@ pub struct Text {
     error: __m512i,
     cut: __m512i,
 }
-
-const TOO_SHORT: u8 = 1;
-const TOO_LONG: u8 = 1 << 1;
-const OVERLONG_3: u8 = 1 << 2;
-const TOO_LARGE: u8 = 1 << 3;
-const SURROGATE: u8 = 1 << 4;
-const OVERLONG_2: u8 = 1 << 5;
-const TOO_LARGE_1000: u8 = 1 << 6;
-const OVERLONG_4: u8 = 1 << 6;
-const TWO_CONTINUATIONS: u8 = 1 << 7;
-const CARRY: u8 = TOO_SHORT | TOO_LONG | TWO_CONTINUATIONS;
-
-/// By the high half of an octet.
-const FIRST_HIGH: [u8; 16] = {
-    let mut table = [TOO_LONG; 16];
-    table[8] = TWO_CONTINUATIONS;
-    table[9] = TWO_CONTINUATIONS;
-    table[10] = TWO_CONTINUATIONS;
-    table[11] = TWO_CONTINUATIONS;
-    table[12] = TOO_SHORT | OVERLONG_2;
-    table[13] = TOO_SHORT;
-    table[14] = TOO_SHORT | OVERLONG_3 | SURROGATE;
-    table[15] = TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4;
-    table
-};
-
-/// By the low half of that octet.
-const FIRST_LOW: [u8; 16] = {
-    let mut table = [CARRY | TOO_LARGE | TOO_LARGE_1000; 16];
-    table[0] = CARRY | OVERLONG_2 | OVERLONG_3 | OVERLONG_4;
-    table[1] = CARRY | OVERLONG_2;
-    table[2] = CARRY;
-    table[3] = CARRY;
-    table[4] = CARRY | TOO_LARGE;
-    table[13] |= SURROGATE;
-    table
-};
-
-/// By the high half of the octet behind it.
-const SECOND_HIGH: [u8; 16] = {
-    const CONTINUATION: u8 = TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS;
-    let mut table = [TOO_SHORT; 16];
-    table[8] = CONTINUATION | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4;
-    table[9] = CONTINUATION | OVERLONG_3 | TOO_LARGE;
-    table[10] = CONTINUATION | SURROGATE | TOO_LARGE;
-    table[11] = CONTINUATION | SURROGATE | TOO_LARGE;
-    table
-};
 
 /// The largest octets that the last three of a text may be, for it not to end inside a character.
 const COMPLETE: [u8; 64] = {
@@ -163,46 +115,17 @@ fn lowest(len: usize) -> u64 {
 unsafe fn copy_xor_short(from: *const u8, to: *mut u8, len: usize, key: u32) {
     // SAFETY: the caller's; each pair lies in the `len` bytes.
     unsafe {
-        let last_key = rotated(key, len);
-        if len >= 64 {
-            let first = _mm512_xor_si512(load(from), _mm512_set1_epi32(key as i32));
-            let last = _mm512_xor_si512(load(from.add(len - 64)), _mm512_set1_epi32(last_key as i32));
-            _mm512_storeu_si512(to.cast(), first);
-            _mm512_storeu_si512(to.add(len - 64).cast(), last);
-        } else if len >= 32 {
-            let first = _mm256_loadu_si256(from.cast());
-            let last = _mm256_loadu_si256(from.add(len - 32).cast());
-            let first = _mm256_xor_si256(first, _mm256_set1_epi32(key as i32));
-            let last = _mm256_xor_si256(last, _mm256_set1_epi32(last_key as i32));
-            _mm256_storeu_si256(to.cast(), first);
-            _mm256_storeu_si256(to.add(len - 32).cast(), last);
-        } else if len >= 16 {
-            let first = _mm_loadu_si128(from.cast());
-            let last = _mm_loadu_si128(from.add(len - 16).cast());
-            let first = _mm_xor_si128(first, _mm_set1_epi32(key as i32));
-            let last = _mm_xor_si128(last, _mm_set1_epi32(last_key as i32));
-            _mm_storeu_si128(to.cast(), first);
-            _mm_storeu_si128(to.add(len - 16).cast(), last);
-        } else if len >= 8 {
-            let first = from.cast::<u64>().read_unaligned() ^ (u64::from(key) << 32 | u64::from(key));
-            let last = from.add(len - 8).cast::<u64>().read_unaligned()
-                ^ (u64::from(last_key) << 32 | u64::from(last_key));
-            to.cast::<u64>().write_unaligned(first);
-            to.add(len - 8).cast::<u64>().write_unaligned(last);
-        } else if len >= 4 {
-            let first = from.cast::<u32>().read_unaligned() ^ key;
-            let last = from.add(len - 4).cast::<u32>().read_unaligned() ^ last_key;
-            to.cast::<u32>().write_unaligned(first);
-            to.add(len - 4).cast::<u32>().write_unaligned(last);
-        } else {
-            for i in 0..len {
-                *to.add(i) = *from.add(i) ^ key.to_le_bytes()[i];
-            }
+        if len < 64 {
+            return avx2::copy_xor_short(from, to, len, key);
         }
+        let first = masked(from, every(key));
+        let last = masked(from.add(len - 64), every(rotated(key, len)));
+        _mm512_storeu_si512(to.cast(), first);
+        _mm512_storeu_si512(to.add(len - 64).cast(), last);
     }
 }
 
-impl Kernel for Wide {
+impl Kernel for Avx512 {
     type Text = Text;
 
     #[inline(always)]
