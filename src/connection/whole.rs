@@ -99,6 +99,16 @@ impl Connection {
             (cpu::Level::Avx512, true) => unsafe {
                 self.receive_text_avx512::<false>(bytes, cursor, inbox, outbox)
             },
+            #[cfg(target_feature = "sse2")]
+            // SAFETY: the processor has the level's instructions, by `Cpu`.
+            (cpu::Level::Avx2, false) => unsafe {
+                self.receive_text_avx2::<true>(bytes, cursor, inbox, outbox)
+            },
+            #[cfg(target_feature = "sse2")]
+            // SAFETY: the processor has the level's instructions, by `Cpu`.
+            (cpu::Level::Avx2, true) => unsafe {
+                self.receive_text_avx2::<false>(bytes, cursor, inbox, outbox)
+            },
             (_, false) => self.receive_text_elsewhere::<true>(cpu, bytes, cursor, inbox, outbox),
             (_, true) => self.receive_text_elsewhere::<false>(cpu, bytes, cursor, inbox, outbox),
         }
@@ -113,9 +123,26 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        let unmask = |key, text: &mut [u8]| kernel::avx512::unmask_short::<MASKED>(key, text);
+        let unmask = |key, octets: &mut [u8], len: usize| {
+            kernel::avx512::unmask_short::<MASKED>(key, octets.get_mut(..len)?)
+        };
         self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
             || self.advance_on(bytes, cursor, inbox, outbox)
+    }
+
+    #[cfg(target_feature = "sse2")]
+    #[target_feature(enable = "avx2")]
+    fn receive_text_avx2<const MASKED: bool>(
+        &mut self,
+        bytes: &mut [u8],
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let unmask =
+            |key, octets: &mut [u8], len: usize| kernel::avx2::unmask_short::<MASKED>(key, octets, len);
+        self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
+            || self.receive_text_elsewhere::<MASKED>(Cpu::known(), bytes, cursor, inbox, outbox)
     }
 
     #[inline(never)]
@@ -127,7 +154,9 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        let unmask = |key, text: &mut [u8]| kernel::unmask_short::<MASKED>(cpu, key, text);
+        let unmask = |key, octets: &mut [u8], len: usize| {
+            kernel::unmask_short::<MASKED>(cpu, key, octets.get_mut(..len)?)
+        };
         self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
             || self.advance_on(bytes, cursor, inbox, outbox)
     }
@@ -138,10 +167,10 @@ impl Connection {
         &mut self,
         bytes: &mut [u8],
         cursor: &mut Cursor,
-        unmask: impl FnOnce(MaskingKey, &mut [u8]) -> Option<bool>,
+        unmask: impl FnOnce(MaskingKey, &mut [u8], usize) -> Option<bool>,
     ) -> Option<()> {
-        let (key, payload) = short_payload::<MASKED>(bytes, cursor)?;
-        let ascii = unmask(key, payload)?;
+        let (key, octets, len) = short_payload::<MASKED>(bytes, cursor)?;
+        let ascii = unmask(key, octets, len)?;
         if MASKED {
             self.short_way = if ascii {
                 ShortWay::Masked
@@ -150,12 +179,7 @@ impl Connection {
             };
         }
         let start = cursor.start + WholeMessage::short_header_len(MASKED);
-        self.take(
-            MessageKind::Text,
-            payload.len(),
-            start..start + payload.len(),
-            cursor,
-        );
+        self.take(MessageKind::Text, len, start..start + len, cursor);
         Some(())
     }
 
@@ -240,13 +264,13 @@ impl Connection {
     }
 }
 
-/// The payload data of a short message that the cursor stands before, if all of it is there, and its key. That the header is one of
-/// those is known, and not looked at again.
+/// The key of a short message that the cursor stands before, its payload data and what lies behind, and how many octets are
+/// payload data, if all of it is there. That the header is one of those is known, and not looked at again.
 #[inline(always)]
 fn short_payload<'a, const MASKED: bool>(
     bytes: &'a mut [u8],
     cursor: &Cursor,
-) -> Option<(MaskingKey, &'a mut [u8])> {
+) -> Option<(MaskingKey, &'a mut [u8], usize)> {
     let rest = bytes.get_mut(cursor.start..cursor.stop)?;
     let len = WholeMessage::short_len(*rest.get(1)?);
     let key = if MASKED {
@@ -254,8 +278,8 @@ fn short_payload<'a, const MASKED: bool>(
     } else {
         MaskingKey::default() // zero changes nothing
     };
-    let start = WholeMessage::short_header_len(MASKED);
-    Some((key, rest.get_mut(start..start + len)?))
+    let octets = rest.get_mut(WholeMessage::short_header_len(MASKED)..)?;
+    (len <= octets.len()).then_some((key, octets, len))
 }
 
 #[cfg(test)]

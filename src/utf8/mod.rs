@@ -104,8 +104,18 @@ impl Validator {
         }
     }
 
-    /// Whole characters go to the kernel, unless they are few and ASCII; what is cut off of one goes octet by octet.
-    fn take<T: Text>(&mut self, mut key: MaskingKey, mut text: T) -> Result<(), InvalidUtf8> {
+    /// Takes the next bytes at once, if they are whole characters.
+    #[inline]
+    fn take<T: Text>(&mut self, key: MaskingKey, mut text: T) -> Result<(), InvalidUtf8> {
+        let whole = self.is_complete() && end_of_piece(key, text.octets()) == text.octets().len();
+        if whole && is_valid(key, text.again()) {
+            return Ok(());
+        }
+        self.take_pieces(key, text)
+    }
+
+    /// Whole characters go to the kernel; what is cut off of one goes octet by octet.
+    fn take_pieces<T: Text>(&mut self, mut key: MaskingKey, mut text: T) -> Result<(), InvalidUtf8> {
         let mut offset = 0;
         while !text.octets().is_empty() {
             let whole = if self.is_complete() {
@@ -114,9 +124,7 @@ impl Validator {
                 0
             };
             let (mut piece, rest) = text.split_at(whole.max(1));
-            let valid = whole > 0
-                && (piece.unmask_if_short_ascii(key) || kernel::run(Cpu::this(), key, piece.again()));
-            if !valid {
+            if whole == 0 || !is_valid(key, piece.again()) {
                 piece.unmask(key);
                 self.push_all(piece.octets()).map_err(|error| InvalidUtf8 {
                     offset: offset + error.offset,
@@ -176,15 +184,30 @@ const fn character_len(first: u8) -> usize {
     }
 }
 
+/// Unmasks whole characters, if they are masked and valid; whether they are valid. Few that are ASCII are not worth the kernel.
+#[inline]
+fn is_valid<T: Text>(key: MaskingKey, mut text: T) -> bool {
+    text.unmask_if_short_ascii(key) || kernel::run(Cpu::this(), key, text)
+}
+
 /// How much of a text that begins at a character to look at next: whole characters, if it is valid.
+#[inline]
 fn end_of_piece(key: MaskingKey, text: &[u8]) -> usize {
     let end = text.len().min(PIECE_BYTES);
-    let cut = (1..=end.min(3)).find(|behind| {
-        let at = end - behind;
-        let [octet, ..] = key.advanced(at as u64).octets();
-        character_len(text[at] ^ octet) > *behind
-    });
-    end - cut.unwrap_or(0)
+    let octet = |behind: usize| match end.checked_sub(behind) {
+        Some(at) => text[at] ^ key.advanced(at as u64).octets()[0],
+        None => 0,
+    };
+    let cut = if character_len(octet(1)) > 1 {
+        1
+    } else if character_len(octet(2)) > 2 {
+        2
+    } else if character_len(octet(3)) > 3 {
+        3
+    } else {
+        0
+    };
+    end - cut
 }
 
 #[cfg(test)]

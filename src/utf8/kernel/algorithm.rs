@@ -52,9 +52,8 @@ macro_rules! kernel {
             if let LONG_BYTES..ALIGNED_BYTES = len
                 && let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk())
             {
-                let first = xor(load(first), repeated(key));
-                let last = xor(load(last), repeated(key.advanced(len as u64)));
-                return is_ascii(or(first, last));
+                return is_ascii(xor(load(first), repeated(key)))
+                    && is_ascii(xor(load(last), repeated(key.advanced(len as u64))));
             }
             false
         }

@@ -13,6 +13,76 @@ type Vector = __m256i;
 
 super::algorithm::kernel!("avx2");
 
+/// Unmasks a text of at most four vectors, if it is masked, and if it is valid; whether it is ASCII then. Otherwise it stays as it
+/// is, as it does if there are not as many octets as the vectors have: it is the first `len` of those. The key of one that is not masked is zero.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(crate) fn unmask_short<const MASKED: bool>(
+    key: MaskingKey,
+    octets: &mut [u8],
+    len: usize,
+) -> Option<bool> {
+    if len <= BYTES {
+        unmask_vectors::<MASKED, 1>(key, octets, len)
+    } else if len <= 2 * BYTES {
+        unmask_vectors::<MASKED, 2>(key, octets, len)
+    } else if len <= 3 * BYTES {
+        unmask_vectors::<MASKED, 3>(key, octets, len)
+    } else {
+        unmask_vectors::<MASKED, 4>(key, octets, len)
+    }
+}
+
+/// [`unmask_short`] for `N` vectors, of which the last one need not be full.
+#[cfg(feature = "alloc")]
+#[target_feature(enable = "avx2")]
+#[inline]
+fn unmask_vectors<const MASKED: bool, const N: usize>(
+    key: MaskingKey,
+    octets: &mut [u8],
+    len: usize,
+) -> Option<bool> {
+    let from: &[_; N] = octets.as_chunks().0.first_chunk()?;
+    let mut blocks = [zero(); N];
+    for (block, from) in blocks.iter_mut().zip(from) {
+        *block = xor(load(from), repeated(key));
+    }
+    blocks[N - 1] = and(blocks[N - 1], load(first(len - (N - 1) * BYTES)?));
+    let mut all = zero();
+    for block in blocks {
+        all = or(all, block);
+    }
+    let ascii = is_ascii(all);
+    if !ascii {
+        let mut check = Check::new();
+        check.characters(&blocks);
+        if !check.finish() {
+            return None;
+        }
+    }
+    let text = octets.get_mut(..len)?;
+    if MASKED && N == 1 {
+        key.apply_short(text);
+    } else if MASKED {
+        // Not as far as the octets behind the text, for which the next load would wait.
+        let last = xor(load(text.last_chunk()?), repeated(key.advanced(len as u64)));
+        for (block, to) in blocks.iter().zip(text.as_chunks_mut().0.iter_mut().take(N - 1)) {
+            store(*block, to);
+        }
+        store(last, text.last_chunk_mut()?);
+    }
+    Some(ascii)
+}
+
+/// A vector that keeps the first so many octets.
+#[cfg(feature = "alloc")]
+#[inline]
+fn first(len: usize) -> Option<&'static [u8; BYTES]> {
+    static KEPT: [[u8; BYTES]; 2] = [[0xff; BYTES], [0; BYTES]];
+    KEPT.as_flattened().get(BYTES.checked_sub(len)?..)?.first_chunk()
+}
+
 /// Whether a text that zeros follow in its vector is valid.
 #[cfg(feature = "alloc")]
 #[target_feature(enable = "avx2")]
@@ -122,9 +192,10 @@ fn behind(asked: Vector, before: Vector) -> (Vector, Vector) {
     let by_1 = _mm256_alignr_epi8::<15>(asked, halves_before);
     let by_2 = _mm256_alignr_epi8::<14>(asked, halves_before);
     let by_3 = _mm256_alignr_epi8::<13>(asked, halves_before);
-    // To the bit of `rules::LEAD`; what comes into other octets by that comes into their lowest bits.
-    let (by_2, by_3) = (_mm256_add_epi8(by_2, by_2), _mm256_slli_epi16::<2>(by_3));
-    (by_1, or(by_1, or(by_2, by_3)))
+    // To the bit of `rules::LEAD`, by sums: there are fewer units for shifts, and the lookups need them. What comes into other
+    // octets by the second one, of 16 bits, comes into their lowest bits; of 8 bits, the compiler makes three of them.
+    let by_2 = or(by_2, _mm256_add_epi8(by_3, by_3));
+    (by_1, or(by_1, _mm256_add_epi16(by_2, by_2)))
 }
 
 #[target_feature(enable = "avx2")]

@@ -11,7 +11,7 @@ mod portable;
 mod rules;
 
 #[cfg(target_feature = "sse2")]
-mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_feature = "sse2")]
 pub(crate) mod avx512;
 #[cfg(target_feature = "sse2")]
@@ -206,18 +206,37 @@ mod tests {
     fn assert_short(text: &[u8], key: MaskingKey) {
         let mut masked = text.to_vec();
         key.apply(&mut masked);
+        let valid = core::str::from_utf8(text).is_ok();
+        let assert = |cpu: Cpu, ascii: Option<bool>, buffer: &[u8]| {
+            assert_eq!(ascii, valid.then_some(text.is_ascii()), "{cpu:?} {text:02x?}");
+            assert_eq!(buffer, if valid { text } else { &masked }, "{cpu:?} {text:02x?}");
+        };
         for &level in Level::ALL {
             let cpu = Cpu::this().at_most(level);
             let mut buffer = masked.clone();
-            let ascii = match cpu.level() {
+            match cpu.level() {
                 #[cfg(target_feature = "sse2")]
                 // SAFETY: the processor has the level's instructions, by `Cpu`.
-                Level::Avx512 => unsafe { avx512::unmask_short::<true>(key, &mut buffer) },
-                _ => unmask_short::<true>(cpu, key, &mut buffer),
-            };
-            let valid = core::str::from_utf8(text).is_ok();
-            assert_eq!(ascii, valid.then_some(text.is_ascii()), "{cpu:?} {text:02x?}");
-            assert_eq!(buffer, if valid { text } else { &masked }, "{cpu:?} {text:02x?}");
+                Level::Avx512 => unsafe {
+                    assert(cpu, avx512::unmask_short::<true>(key, &mut buffer), &buffer);
+                },
+                _ => assert(cpu, unmask_short::<true>(cpu, key, &mut buffer), &buffer),
+            }
+            #[cfg(target_feature = "sse2")]
+            if level == Level::Avx2 && cpu.level() == level {
+                let behind = [0xff; 128];
+                let mut buffer = [&masked, &behind[..]].concat();
+                let len = text.len();
+                // SAFETY: the processor has the level's instructions, by `Cpu`.
+                let ascii = unsafe { avx2::unmask_short::<true>(key, &mut buffer, len) };
+                assert_eq!(buffer.split_off(len), behind);
+                assert(cpu, ascii, &buffer);
+                if !len.is_multiple_of(32) {
+                    // SAFETY: as above.
+                    let ascii = unsafe { avx2::unmask_short::<true>(key, &mut masked.clone(), len) };
+                    assert_eq!(ascii, None, "for less than whole vectors");
+                }
+            }
         }
     }
 
