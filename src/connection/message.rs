@@ -27,6 +27,7 @@ pub(super) struct Piece {
 
 impl Connection {
     /// Payload data of a text, binary or continuation frame.
+    #[inline(always)]
     pub(super) fn data(
         &mut self,
         bytes: &mut [u8],

@@ -19,6 +19,7 @@ mod beside;
 mod compressed;
 mod config;
 mod control;
+mod gather;
 mod handover;
 mod message;
 mod options;

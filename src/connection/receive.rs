@@ -71,10 +71,7 @@ impl Connection {
         inbox: &mut Inbox,
         outbox: &mut Outbox,
     ) -> bool {
-        if self.take_longer(bytes, cursor).is_some() {
-            return true;
-        }
-        self.advance_on(bytes, cursor, inbox, outbox)
+        self.take_longer(bytes, cursor).is_some() || self.gather(bytes, cursor, inbox, outbox)
     }
 
     /// Goes on where the short way does not lead.
@@ -94,7 +91,6 @@ impl Connection {
             // As `find` would say: each read ends so.
             return false;
         }
-        self.begin_longer(bytes, cursor, inbox);
         if let Err(fault) = self.find(bytes, cursor, inbox, outbox) {
             self.fail_at(fault, cursor, inbox, outbox);
             return false;
@@ -110,7 +106,7 @@ impl Connection {
     }
 
     #[cold]
-    fn fail_at(
+    pub(super) fn fail_at(
         &mut self,
         (violation, offset): Fault,
         cursor: &mut Cursor,
@@ -289,15 +285,13 @@ impl Connection {
         }
         self.frame = FrameKind::Data { fin: header.fin };
         if header.opcode != Opcode::CONTINUATION {
-            let text = header.opcode == Opcode::TEXT;
-            self.message_bits = header.rsv;
-            self.receiving = if text {
+            let kind = if header.opcode == Opcode::TEXT {
                 MessageKind::Text
             } else {
                 MessageKind::Binary
             };
+            self.receive_message(kind, header.rsv, inbox);
             self.fragments = 0;
-            inbox.begin(self.receives_text());
         }
         let empty = header.payload_len == 0 && !header.fin;
         let weight = if empty { Limits::EMPTY_FRAGMENT } else { 1 };
@@ -307,6 +301,12 @@ impl Connection {
         } else {
             Ok(())
         }
+    }
+
+    #[inline]
+    pub(super) fn receive_message(&mut self, kind: MessageKind, bits: Rsv, inbox: &mut Inbox) {
+        (self.receiving, self.message_bits) = (kind, bits);
+        inbox.begin(self.receives_text());
     }
 
     /// Counts the bytes of a frame, by its header, so that the count does not depend on how the input is cut.

@@ -7,7 +7,7 @@ use super::{Connection, MessageKind};
 use crate::cpu;
 use crate::cpu::Cpu;
 use crate::cursor::Cursor;
-use crate::frame::{Header, MAX_CONTROL_BYTES, Opcode, WholeMessage};
+use crate::frame::{MAX_CONTROL_BYTES, WholeMessage};
 use crate::inbox::Inbox;
 use crate::mask::MaskingKey;
 use crate::outbox::Outbox;
@@ -20,6 +20,8 @@ pub(super) enum ShortWay {
     /// The last short text was more than ASCII, as the next one will be, unless something else comes between them.
     MaskedCharacters,
     Unmasked,
+    /// Open for the rest of a message alone: see `gather`.
+    Gathering,
     Closed,
 }
 
@@ -40,7 +42,7 @@ impl Connection {
     pub(super) fn take_short(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Short {
         // Compiled twice: one way for both roles took a fifth more.
         let taken = match self.short_way {
-            ShortWay::Closed => None,
+            ShortWay::Gathering | ShortWay::Closed => None,
             ShortWay::Unmasked => self.take_short_of(false, bytes, cursor),
             ShortWay::Masked | ShortWay::MaskedCharacters => self.take_short_of(true, bytes, cursor),
         };
@@ -187,7 +189,7 @@ impl Connection {
     #[inline]
     pub(super) fn take_longer(&mut self, bytes: &mut [u8], cursor: &mut Cursor) -> Option<()> {
         match self.short_way {
-            ShortWay::Closed => None,
+            ShortWay::Gathering | ShortWay::Closed => None,
             ShortWay::Unmasked => self.take_longer_of(false, bytes, cursor),
             ShortWay::Masked | ShortWay::MaskedCharacters => self.take_longer_of(true, bytes, cursor),
         }
@@ -221,32 +223,10 @@ impl Connection {
 
     /// A message within the limits that begins here.
     #[inline(always)]
-    fn recognise_longer(&self, masked: bool, bytes: &[u8]) -> Option<WholeMessage> {
+    pub(super) fn recognise_longer(&self, masked: bool, bytes: &[u8]) -> Option<WholeMessage> {
         let message = WholeMessage::recognise_longer(masked, bytes)?;
         let len = message.payload.len() as u64;
         (len <= self.max_message_bytes && len <= self.decoder.max_frame_bytes()).then_some(message)
-    }
-
-    /// Takes the header of a message like that, of which only a part has come, as if the decoder had found it.
-    pub(super) fn begin_longer(
-        &mut self,
-        bytes: &[u8],
-        cursor: &mut Cursor,
-        inbox: &mut Inbox,
-    ) -> Option<()> {
-        if self.short_way == ShortWay::Closed {
-            return None;
-        }
-        let rest = bytes.get(cursor.start..cursor.stop)?;
-        let WholeMessage { text, payload, key } = self.recognise_longer(!self.masks(), rest)?;
-        let opcode = if text { Opcode::TEXT } else { Opcode::BINARY };
-        let mut header = Header::new(opcode, payload.len() as u64);
-        header.key = key;
-        self.decoder.begin(&header);
-        let begun = self.receive_header(&header, inbox);
-        debug_assert!(begun.is_ok(), "one fragment is within every limit");
-        cursor.start += payload.start;
-        Some(())
     }
 
     /// To be called when something may have changed that the short way depends on, which it does not look at itself.
@@ -254,9 +234,16 @@ impl Connection {
         Cpu::this(); // what short ways unmask by asks for what is known of the processor
         let least = MAX_CONTROL_BYTES as u64;
         let unlimited = self.max_message_bytes >= least && self.decoder.max_frame_bytes() >= least;
-        self.short_way = if !(unlimited && self.is_receiving() && self.decoder.is_at_rest()) {
-            ShortWay::Closed
-        } else if self.masks() {
+        if unlimited && self.is_receiving() && self.decoder.is_at_rest() {
+            self.open_short_way();
+        } else {
+            self.short_way = ShortWay::Closed;
+        }
+    }
+
+    #[inline]
+    pub(super) fn open_short_way(&mut self) {
+        self.short_way = if self.masks() {
             ShortWay::Unmasked
         } else {
             ShortWay::Masked
@@ -286,6 +273,7 @@ fn short_payload<'a, const MASKED: bool>(
 mod tests {
     use super::*;
     use crate::cpu::Level;
+    use crate::frame::{Header, Opcode};
     use crate::{Config, Event, Inbox, Input, Role};
     use alloc::vec::Vec;
     use core::ops::Range;
