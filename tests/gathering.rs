@@ -105,6 +105,25 @@ fn s5_4_a_message_cut_anywhere_is_gathered() {
     }
 }
 
+/// The one before it is not lent any more.
+#[test]
+fn there_is_no_event_while_a_message_is_gathered() {
+    for receiver in ROLES {
+        let before = frame(receiver, true, Opcode::BINARY, b"before");
+        let message = frame(receiver, true, Opcode::BINARY, &[7; 200]);
+        for part in 1..message.len() {
+            let mut endpoint = Endpoint::new(receiver, 0);
+            let mut bytes = [&before, &message[..part]].concat();
+            let mut input = Input::new(&mut bytes[..], &mut endpoint.inbox);
+            let mut receive = || endpoint.connection.receive(&mut input, &mut endpoint.outbox);
+            assert_eq!(receive(), Ok(true));
+            assert_eq!(receive(), Ok(false));
+            assert_eq!((input.event(), input.event_range()), (Event::Pong(&[]), None));
+            assert_eq!(input.remaining(), 0);
+        }
+    }
+}
+
 /// RFC 6455 §8.1: at the read that has the octet, not at the end of the message.
 #[test]
 fn s8_1_gathered_text_fails_with_the_read_that_proves_it() {
@@ -176,6 +195,9 @@ fn behind_a_frame_as_long_as_the_buffer_the_second_place_is_short() {
         ] {
             let bytes = frame(receiver, true, Opcode::BINARY, &vec![7; len]);
             let mut endpoint = Endpoint::new(receiver, buffer_bytes);
+            let fragments = [(false, Opcode::BINARY), (true, Opcode::CONTINUATION)];
+            let before = fragments.map(|(fin, opcode)| frame(receiver, fin, opcode, b"ab"));
+            endpoint.read_all(&before.concat(), usize::MAX).unwrap();
             endpoint.read_all(&bytes, usize::MAX).unwrap(); // the inbox has grown
             let header = &bytes[..bytes.len() - len];
             let mut input = Input::with_space(&mut endpoint.buffer[..], &mut endpoint.inbox);

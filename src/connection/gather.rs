@@ -23,7 +23,7 @@ impl Connection {
         if self.begin_gathering(bytes, cursor, inbox).is_none() {
             return self.advance_on(bytes, cursor, inbox, outbox);
         }
-        (cursor.found, cursor.goes_on) = (Found::Nothing, false);
+        cursor.found = Found::Nothing;
         if let Err(fault) = self.gather_more(bytes, cursor, inbox) {
             self.fail_at(fault, cursor, inbox, outbox);
             return false;
