@@ -192,10 +192,9 @@ fn behind(asked: Vector, before: Vector) -> (Vector, Vector) {
     let by_1 = _mm256_alignr_epi8::<15>(asked, halves_before);
     let by_2 = _mm256_alignr_epi8::<14>(asked, halves_before);
     let by_3 = _mm256_alignr_epi8::<13>(asked, halves_before);
-    // To the bit of `rules::LEAD`, by sums: there are fewer units for shifts, and the lookups need them. What comes into other
-    // octets by the second one, of 16 bits, comes into their lowest bits; of 8 bits, the compiler makes three of them.
-    let by_2 = or(by_2, _mm256_add_epi8(by_3, by_3));
-    (by_1, or(by_1, _mm256_add_epi16(by_2, by_2)))
+    // To the bit of `rules::LEAD`; what comes into other octets by that comes into their lowest bits.
+    let (by_2, by_3) = (_mm256_add_epi8(by_2, by_2), _mm256_slli_epi16::<2>(by_3));
+    (by_1, or(by_1, or(by_2, by_3)))
 }
 
 #[target_feature(enable = "avx2")]
