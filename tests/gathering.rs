@@ -105,6 +105,30 @@ fn s5_4_a_message_cut_anywhere_is_gathered() {
     }
 }
 
+/// The bits are those of its own message.
+#[test]
+fn s5_2_bits_of_the_message_before_do_not_stay() {
+    let mut config = Config::default();
+    config.reserved_bits = Rsv::RSV2;
+    for receiver in ROLES {
+        let mut connection = Connection::new(receiver, &config);
+        let (mut inbox, mut outbox) = (Inbox::new(), outbox(receiver));
+        let mut extended = frame(receiver, true, Opcode::TEXT, &[0xff; 200]);
+        extended[0] |= 0x20;
+        let payload = text(200);
+        let plain = frame(receiver, true, Opcode::TEXT, &payload);
+        let (front, rest) = plain.split_at(100);
+        let mut input = Input::new([&extended, front].concat(), &mut inbox);
+        assert_eq!(connection.receive(&mut input, &mut outbox), Ok(true));
+        assert_eq!(input.extended(), Some((MessageKind::Text, Rsv::RSV2)));
+        assert_eq!(connection.receive(&mut input, &mut outbox), Ok(false));
+        let mut input = Input::new(rest.to_vec(), &mut inbox);
+        assert_eq!(connection.receive(&mut input, &mut outbox), Ok(true));
+        let expected = Event::Text(std::str::from_utf8(&payload).unwrap());
+        assert_eq!((input.event(), input.extended()), (expected, None));
+    }
+}
+
 /// The one before it is not lent any more.
 #[test]
 fn there_is_no_event_while_a_message_is_gathered() {

@@ -1,10 +1,14 @@
-//! The short way of receiving goes on: a message of one frame, with a length of 16 bits, of which only a part lies in the bytes given.
+//! The short way of receiving goes on: a message of one frame, with a length of 16 bits, whose header lies in the bytes given, but not
+//! all of its payload data.
+//!
+//! Everything is as if the decoder had found the header, so that `advance_on` can go on with the message at any time. What that does
+//! for any frame is left out of what is known of this one: its message has one fragment, no bits, and is not lent in pieces.
 
 use super::message::{Fault, Piece};
 use super::whole::ShortWay;
 use super::{Connection, FrameKind, MessageKind};
 use crate::cursor::{Cursor, Found};
-use crate::frame::{Header, Opcode, Rsv};
+use crate::frame::{Header, Rsv};
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 
@@ -40,25 +44,28 @@ impl Connection {
     #[inline(always)]
     fn begin_gathering(&mut self, bytes: &[u8], cursor: &mut Cursor, inbox: &mut Inbox) -> Option<()> {
         match self.short_way {
-            ShortWay::Gathering => return Some(()),
+            ShortWay::Gathering => {
+                debug_assert!(self.decoder.is_in_payload() && self.frame == FrameKind::Data { fin: true });
+                return Some(());
+            }
             ShortWay::Closed => return None,
             _ if self.lends_pieces() => return None,
             _ => {}
         }
         let message = self.recognise_longer(!self.masks(), bytes.get(cursor.start..cursor.stop)?)?;
-        let (kind, opcode) = if message.text {
-            (MessageKind::Text, Opcode::TEXT)
+        let kind = if message.text {
+            MessageKind::Text
         } else {
-            (MessageKind::Binary, Opcode::BINARY)
+            MessageKind::Binary
         };
         let len = message.payload.len() as u64;
-        let mut header = Header::new(opcode, len);
+        let mut header = Header::new(kind.opcode(), len);
         header.key = message.key;
         self.decoder.begin(&header);
         self.count_frame(len);
         self.frame = FrameKind::Data { fin: true };
         self.receive_message(kind, Rsv::NONE, inbox);
-        self.fragments = 1;
+        self.fragments = 1; // within every limit
         self.short_way = ShortWay::Gathering;
         cursor.start += message.payload.start;
         Some(())

@@ -27,6 +27,7 @@ pub(super) struct Piece {
 
 impl Connection {
     /// Payload data of a text, binary or continuation frame.
+    // Always, in `gather` as well: both look at the same state before.
     #[inline(always)]
     pub(super) fn data(
         &mut self,

@@ -89,7 +89,7 @@ pub struct Connection {
     receiving: MessageKind,
     /// The frame being received.
     frame: FrameKind,
-    /// Open while nothing is unfinished: see `update_short_way`.
+    /// Open while nothing is unfinished, or nothing but a message that is gathered: see `update_short_way`, and `gather`.
     short_way: ShortWay,
     phase: Phase,
     /// Short while nothing stands in the way of a message: see `open_short_way_out`.

@@ -144,6 +144,7 @@ impl Connection {
         let unmask =
             |key, octets: &mut [u8], len: usize| kernel::avx2::unmask_short::<MASKED>(key, octets, len);
         self.take_text::<MASKED>(bytes, cursor, unmask).is_some()
+            // Not the level at hand: that would be one argument more than there are registers for.
             || self.receive_text_elsewhere::<MASKED>(Cpu::known(), bytes, cursor, inbox, outbox)
     }
 
@@ -163,7 +164,7 @@ impl Connection {
             || self.advance_on(bytes, cursor, inbox, outbox)
     }
 
-    /// Takes the short text that the cursor stands before, if it is valid: `unmask` tells, and whether it is ASCII.
+    /// Takes the short text that the cursor stands before, if all of it is there and valid: `unmask` tells, and whether it is ASCII.
     #[inline(always)]
     fn take_text<const MASKED: bool>(
         &mut self,
@@ -252,7 +253,7 @@ impl Connection {
 }
 
 /// The key of a short message that the cursor stands before, its payload data and what lies behind, and how many octets are
-/// payload data, if all of it is there. That the header is one of those is known, and not looked at again.
+/// payload data; they need not all be there. That the header is one of those is known, and not looked at again.
 #[inline(always)]
 fn short_payload<'a, const MASKED: bool>(
     bytes: &'a mut [u8],
@@ -266,7 +267,7 @@ fn short_payload<'a, const MASKED: bool>(
         MaskingKey::default() // zero changes nothing
     };
     let octets = rest.get_mut(WholeMessage::short_header_len(MASKED)..)?;
-    (len <= octets.len()).then_some((key, octets, len))
+    Some((key, octets, len))
 }
 
 #[cfg(test)]

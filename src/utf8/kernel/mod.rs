@@ -142,7 +142,7 @@ pub(crate) fn run<T: Text>(cpu: Cpu, key: MaskingKey, text: T) -> bool {
 }
 
 /// Unmasks a text of less than 128 octets, if it is masked, and if it is valid; whether it is ASCII then. Otherwise it stays as it
-/// is. For levels without a way of their own. What is masked was tried for ASCII by the caller, or is not likely to be.
+/// is. For levels without a way of their own, and for AVX2 where that leads no further. What is masked was tried for ASCII by the caller, or is not likely to be.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn unmask_short<const MASKED: bool>(cpu: Cpu, key: MaskingKey, text: &mut [u8]) -> Option<bool> {
@@ -231,6 +231,11 @@ mod tests {
                 let ascii = unsafe { avx2::unmask_short::<true>(key, &mut buffer, len) };
                 assert_eq!(buffer.split_off(len), behind);
                 assert(cpu, ascii, &buffer);
+                let mut plain = [text, &behind[..]].concat();
+                let none = MaskingKey::default();
+                // SAFETY: as above.
+                let ascii = unsafe { avx2::unmask_short::<false>(none, &mut plain, len) };
+                assert_eq!((ascii, &plain[..len]), (valid.then_some(text.is_ascii()), text));
                 if !len.is_multiple_of(32) {
                     // SAFETY: as above.
                     let ascii = unsafe { avx2::unmask_short::<true>(key, &mut masked.clone(), len) };

@@ -34,7 +34,7 @@ pub fn rotated(key: u32, offset: usize) -> u32 {
     key.rotate_right(8 * (offset as u32 % 4))
 }
 
-/// For processors without AVX-512.
+/// For processors without AVX2.
 pub struct Portable;
 
 impl Kernel for Portable {
