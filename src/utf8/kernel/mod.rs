@@ -231,6 +231,9 @@ mod tests {
                 let ascii = unsafe { avx2::unmask_short::<true>(key, &mut buffer, len) };
                 assert_eq!(buffer.split_off(len), behind);
                 assert(cpu, ascii, &buffer);
+                if cfg!(miri) {
+                    continue; // the same loads, and no stores
+                }
                 let mut plain = [text, &behind[..]].concat();
                 let none = MaskingKey::default();
                 // SAFETY: as above.
