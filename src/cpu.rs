@@ -22,9 +22,9 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    /// The lowest first. For tests and benches, as is `Cpu::at_most`.
+    /// The lowest first.
     #[allow(dead_code, reason = "tests and benches choose, the crate does not")]
-    pub(crate) const ALL: &[Self] = &[
+    const ALL: &[Self] = &[
         Self::Baseline,
         #[cfg(target_feature = "sse2")]
         Self::Ssse3,
@@ -53,10 +53,12 @@ impl Cpu {
         Self(found().unwrap_or(Level::Baseline))
     }
 
-    /// No higher than this level.
+    /// Each level that this processor has, the lowest first.
     #[allow(dead_code, reason = "tests and benches choose, the crate does not")]
-    pub(crate) fn at_most(self, level: Level) -> Self {
-        Self(self.0.min(level))
+    pub(crate) fn each() -> impl Iterator<Item = Self> {
+        let highest = Self::this().0;
+        let levels = Level::ALL.iter().filter(move |&&level| level <= highest);
+        levels.map(|&level| Self(level))
     }
 
     #[inline]

@@ -165,7 +165,6 @@ impl Connection {
 mod tests {
     use super::*;
     use crate::Config;
-    use crate::cpu::Level;
     use alloc::vec::Vec;
 
     fn outbox(role: Role) -> Outbox {
@@ -184,18 +183,18 @@ mod tests {
             .chain([1000, 2047, 2048, 8191, 8192, 65_535, 65_536, 70_000])
             .collect();
         for role in [Role::Server, Role::Client] {
-            for &level in Level::ALL {
+            for cpu in Cpu::each() {
                 let mut short = Connection::new(role, &Config::default());
                 let mut long = short;
                 let (mut by_short, mut by_long) = (outbox(role), outbox(role));
                 for &len in &lens {
                     for kind in [MessageKind::Text, MessageKind::Binary] {
                         let payload = &payload[..len];
-                        short.way_out = WayOut::new(role, Cpu::this().at_most(level));
+                        short.way_out = WayOut::new(role, cpu);
                         assert_eq!(short.send_message(kind, payload, &mut by_short), Ok(()));
                         long.way_out = WayOut::Long;
                         assert_eq!(long.send_message(kind, payload, &mut by_long), Ok(()));
-                        assert!(by_short.bytes() == by_long.bytes(), "{role:?} {level:?} {len}");
+                        assert!(by_short.bytes() == by_long.bytes(), "{role:?} {cpu:?} {len}");
                         if by_short.len() > 500 {
                             // Not all of it: there are places before and behind what waits.
                             by_short.consume(by_short.len() - len % 7);
@@ -244,13 +243,13 @@ mod tests {
 
     #[test]
     fn a_full_outbox_is_full_on_every_way() {
-        for &level in Level::ALL {
+        for cpu in Cpu::each() {
             for role in [Role::Server, Role::Client] {
                 let mut connection = Connection::new(role, &Config::default());
                 let mut outbox = outbox(role);
                 outbox.set_max_bytes(300);
                 connection.open_short_way_out();
-                connection.way_out = WayOut::new(role, Cpu::this().at_most(level));
+                connection.way_out = WayOut::new(role, cpu);
                 while outbox.len() < 300 {
                     assert_eq!(connection.send_binary(&[1; 90], &mut outbox), Ok(()));
                 }
