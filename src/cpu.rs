@@ -181,3 +181,14 @@ macro_rules! on_each_level {
 }
 
 pub(crate) use on_each_level;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_level_is_there_from_the_baseline_to_the_highest() {
+        assert_eq!(Cpu::each().next().map(Cpu::level), Some(Level::Baseline));
+        assert_eq!(Cpu::each().last().map(Cpu::level), Some(Cpu::this().level()));
+    }
+}

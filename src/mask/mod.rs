@@ -369,7 +369,6 @@ on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::Level;
     use alloc::boxed::Box;
     use alloc::vec::Vec;
     use proptest::prelude::*;
@@ -430,7 +429,7 @@ mod tests {
         match cpu.level() {
             #[cfg(target_feature = "sse2")]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
-            Level::Avx512 => unsafe { avx512::copy_short(key, payload, &mut to) },
+            crate::cpu::Level::Avx512 => unsafe { avx512::copy_short(key, payload, &mut to) },
             _ => key.copy_short(payload, &mut to),
         }
         payload.copy_from_slice(&to[..len]);
