@@ -73,6 +73,7 @@ mod inflater;
 mod negotiation;
 #[cfg(feature = "deflate")]
 mod pool;
+mod text;
 
 #[cfg(feature = "deflate")]
 pub(crate) use deflater::{Deflater, Shape};
@@ -80,6 +81,7 @@ pub(crate) use deflater::{Deflater, Shape};
 pub(crate) use inflater::Inflater;
 #[cfg(feature = "deflate")]
 pub(crate) use negotiation::MIN_COMPRESSOR_BITS;
-pub use negotiation::{ExtensionText, NAME, NegotiationError, Parameters};
+pub use negotiation::{NAME, NegotiationError, Parameters};
 #[cfg(feature = "deflate")]
 pub use pool::{Pool, Settings};
+pub use text::ExtensionText;

@@ -1,9 +1,7 @@
 //! What both endpoints agree on: the extension's parameters, offered by the client and answered by the server
 //! (RFC 7692 §5, §7.1). Data only: it needs no memory, and is there without the feature `deflate`.
 
-use core::fmt;
-use core::ops::Deref;
-
+use super::text::ExtensionText;
 use crate::extension::{Extension, Value};
 
 /// The extension's name (RFC 7692 §7).
@@ -235,11 +233,7 @@ impl Parameters {
     }
 
     fn write(&self, element: Element) -> ExtensionText {
-        let mut text = ExtensionText {
-            bytes: [0; MAX_TEXT_BYTES],
-            len: 0,
-        };
-        text.push(NAME);
+        let mut text = ExtensionText::new(NAME);
         if self.server_no_context_takeover {
             text.push_parameter(SERVER_NO_CONTEXT_TAKEOVER, None);
         }
@@ -247,10 +241,10 @@ impl Parameters {
             text.push_parameter(CLIENT_NO_CONTEXT_TAKEOVER, None);
         }
         if let Some(bits) = clamp(self.server_max_window_bits) {
-            text.push_parameter(SERVER_MAX_WINDOW_BITS, Some(bits));
+            text.push_parameter(SERVER_MAX_WINDOW_BITS, Some(written(bits)));
         }
         if let Some(bits) = clamp(self.client_max_window_bits) {
-            let value = Some(bits).filter(|_| element.bare_client_bits() != Some(bits));
+            let value = (element.bare_client_bits() != Some(bits)).then(|| written(bits));
             text.push_parameter(CLIENT_MAX_WINDOW_BITS, value);
         }
         text
@@ -288,6 +282,11 @@ fn clamp(bits: Option<u8>) -> Option<u8> {
     bits.map(|_| window_bits(bits))
 }
 
+/// A window of 8 to 15 bits as text.
+fn written(bits: u8) -> &'static str {
+    BITS[usize::from(bits - MIN_BITS)]
+}
+
 fn read_flag(flag: &mut bool, value: Option<Value<'_>>) -> Result<(), NegotiationError> {
     if value.is_some() {
         return Err(NegotiationError::InvalidValue);
@@ -314,74 +313,6 @@ fn read_bits(
     match window.replace(bits.ok_or(NegotiationError::InvalidValue)?) {
         Some(_) => Err(NegotiationError::RepeatedParameter),
         None => Ok(()),
-    }
-}
-
-/// The name, and each of the parameters once, with values of two digits.
-const MAX_TEXT_BYTES: usize = 128;
-
-/// One extension as text, as it goes into a list of extensions; made by [`Parameters::offer`] and
-/// [`Parameters::answer`].
-///
-/// ```
-/// use ws_proto::deflate::Parameters;
-///
-/// let offer = Parameters { client_max_window_bits: Some(15), ..Parameters::default() }.offer();
-/// assert_eq!(offer.as_str(), "permessage-deflate; client_max_window_bits");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ExtensionText {
-    /// Zeros from `len` on.
-    bytes: [u8; MAX_TEXT_BYTES],
-    len: usize,
-}
-
-impl ExtensionText {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
-    }
-
-    fn push_parameter(&mut self, name: &str, bits: Option<u8>) {
-        self.push("; ");
-        self.push(name);
-        if let Some(bits) = bits {
-            self.push("=");
-            self.push(BITS[usize::from(bits - MIN_BITS)]);
-        }
-    }
-
-    fn push(&mut self, text: &str) {
-        let end = self.len + text.len();
-        self.bytes[self.len..end].copy_from_slice(text.as_bytes());
-        self.len = end;
-    }
-}
-
-impl Deref for ExtensionText {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl AsRef<str> for ExtensionText {
-    fn as_ref(&self) -> &str {
-        self
-    }
-}
-
-impl fmt::Display for ExtensionText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self)
-    }
-}
-
-impl fmt::Debug for ExtensionText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ExtensionText({self})")
     }
 }
 

@@ -8,12 +8,15 @@
 //! | Closing | the connection is closing, or failed | the end, if the transport does not end in time |
 //! | Over | the connection is closed | nothing |
 
+mod stamp;
+
 use core::time::Duration;
 
 use crate::close::{Close, CloseCode};
 use crate::connection::{Connection, State};
 use crate::error::SendError;
 use crate::outbox::Outbox;
+use stamp::{Stamp, ceil_ms};
 
 /// How long [`Deadlines`] wait for what. One value serves all connections of a kind.
 ///
@@ -127,9 +130,6 @@ const _: () = assert!(
 );
 
 const NO_ROUND_TRIP: u32 = u32::MAX;
-
-/// 24 days. Half the range of the 32-bit clock is the future; no deadline is further away.
-const NEVER_S: u64 = 24 * 24 * 60 * 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -350,54 +350,5 @@ impl Deadlines {
         } else {
             Timeout::Nothing
         }
-    }
-}
-
-/// Whole milliseconds, rounded up; `None` for what never passes.
-const fn ceil_ms(wait: Duration) -> Option<u32> {
-    if wait.as_secs() < NEVER_S {
-        Some(wait.as_secs() as u32 * 1000 + wait.subsec_nanos().div_ceil(1_000_000))
-    } else {
-        None
-    }
-}
-
-/// A time on the clock of 32 bits, rounded up: what begins at it ends no earlier than asked for.
-#[derive(Clone, Copy)]
-struct Stamp {
-    ms: u32,
-    /// By how many microseconds the time was before `ms`.
-    early_us: u16,
-}
-
-impl Stamp {
-    #[inline]
-    const fn new(time: Duration) -> Self {
-        let early_ns = (1_000_000 - time.subsec_nanos() % 1_000_000) % 1_000_000;
-        Self {
-            ms: Self::floor_ms(time).wrapping_add((early_ns > 0) as u32),
-            early_us: (early_ns / 1000) as u16,
-        }
-    }
-
-    #[inline]
-    const fn floor_ms(time: Duration) -> u32 {
-        (time.as_secs() as u32)
-            .wrapping_mul(1000)
-            .wrapping_add(time.subsec_millis())
-    }
-
-    /// A Ping's payload data: enough of the time to know the answer by, and too little to tell the peer our clock.
-    const fn payload(self) -> [u8; 4] {
-        self.ms
-            .wrapping_mul(1000)
-            .wrapping_sub(self.early_us as u32)
-            .to_be_bytes()
-    }
-
-    fn us_since(self, earlier: Self) -> u32 {
-        let ms = i64::from(self.ms.wrapping_sub(earlier.ms) as i32);
-        let us = ms * 1000 + i64::from(earlier.early_us) - i64::from(self.early_us);
-        us.clamp(0, u32::MAX.into()) as u32
     }
 }
