@@ -149,7 +149,7 @@ pub enum SendError {
     /// Reserved bits that the configuration does not name (RFC 6455 §5.2).
     #[error("these reserved bits belong to no extension in use")]
     ReservedBits,
-    /// The compressor failed: no memory, for instance.
+    /// The compressor failed, which it does not do as long as it is right itself.
     #[error("the message could not be compressed")]
     Compressor,
     /// A client's frame with an outbox that has no source of masking keys: see `Outbox::client`.

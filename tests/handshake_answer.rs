@@ -266,6 +266,37 @@ fn s7_every_error_has_its_response() {
     // RFC 9110 §9.3.2: what may answer a HEAD has no body.
     let old = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     assert_eq!(refuse(RequestError::Http10), old);
+    let mut limits = HeadLimits::default();
+    limits.max_target_bytes = 20;
+    limits.max_field_bytes = 60;
+    limits.max_fields = 2;
+    limits.max_head_bytes = 120;
+    let lines = |line: &str, times| format!(" / HTTP/1.1\r\n{}\r\n", line.repeat(times));
+    for (rest, error) in [
+        (lines("no colon\r\n", 1), RequestError::FieldLine),
+        (
+            lines(&format!("a:{}\r\n", "b".repeat(60)), 1),
+            RequestError::FieldTooLarge,
+        ),
+        (lines("a:b\r\n", 3), RequestError::TooManyFields),
+        (
+            lines(&format!("a:{}\r\n", "b".repeat(50)), 2),
+            RequestError::HeadTooLarge,
+        ),
+        (" / HTTP/1.1 \r\n\r\n".to_owned(), RequestError::RequestLine),
+        (" / HTTP/2.0\r\n\r\n".to_owned(), RequestError::HttpVersion),
+        (
+            format!(" /{} HTTP/1.1\r\n\r\n", "a".repeat(20)),
+            RequestError::TargetTooLong,
+        ),
+    ] {
+        let head = format!("HEAD{rest}");
+        let found = Server::new(limits).receive(head.as_bytes()).unwrap_err();
+        assert_eq!(found, error);
+        let response = refuse(error);
+        assert!(response.contains("\r\nContent-Length: 0\r\n"), "{error:?}");
+        assert!(response.ends_with("\r\n\r\n"), "{error:?}");
+    }
     let plain = "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\
         Sec-WebSocket-Version: 13\r\nContent-Length: 29\r\nContent-Type: text/plain\r\n\r\n\
         this is a WebSocket endpoint\n";

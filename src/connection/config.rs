@@ -21,7 +21,7 @@ pub struct Limits {
     /// is no limit; answering them costs a bounded amount anyway. Breach: 1008.
     pub max_control_frames: u16,
     /// Most bytes for each octet of a compressed message, once it has more than [64 KiB](Self::RATIO_FREE_BYTES): judged after each
-    /// 256 octets, which inflate to 264 KiB at most, and at its end. Default: `u16::MAX`, which is no limit: DEFLATE reaches 1032,
+    /// 256 octets, which inflate to 258 KiB at most, and at its end. Default: `u16::MAX`, which is no limit: DEFLATE reaches 1032,
     /// and a page of zeros is no attack; `max_message_bytes` holds anyway. Breach: 1009.
     pub max_inflate_ratio: u16,
 }
@@ -63,7 +63,8 @@ pub struct Config {
     pub automatic_pong: bool,
     /// Whether the peer's Close frame is answered by the connection itself, at once, with the code received
     /// (RFC 6455 §5.5.1). Default: yes. If not, the embedder calls [`Connection::close`](crate::Connection::close), and may finish the
-    /// fragmented message that it is sending before.
+    /// fragmented message that it is sending before. It chooses the code: a server, which may not send 1010 itself, answers
+    /// that with another one.
     pub automatic_close: bool,
     /// Whether messages are lent piece by piece as they come, at constant memory, instead of whole. Default: no.
     ///

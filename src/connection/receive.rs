@@ -23,7 +23,8 @@ impl Connection {
     ///
     /// # Errors
     /// The peer's [`Violation`], once, as soon as it is known: [`Input::consumed`] says where. The
-    /// Close frame with its code is in the outbox then; nothing after it is looked at.
+    /// Close frame with its code is in the outbox then, unless one was sent before or none can be: inside a frame that
+    /// [`begin_frame`](Self::begin_frame) began, and without masking keys. Nothing after it is looked at.
     // Always, for the short way: as a call it took a quarter more.
     #[inline(always)]
     pub fn receive<B: Buffer, I: InboxSlot>(

@@ -14,7 +14,8 @@ impl Connection {
     /// Sends a text message in one frame (RFC 6455 §5.6).
     ///
     /// # Errors
-    /// [`SendError::Closed`], [`SendError::Full`], [`SendError::MessageUnfinished`], [`SendError::NoMaskingKeys`].
+    /// [`SendError::Closed`], [`SendError::Full`], [`SendError::MessageUnfinished`], [`SendError::NoMaskingKeys`]; and where
+    /// messages are compressed [`SendError::Compressor`].
     #[inline]
     pub fn send_text(&mut self, text: &str, outbox: &mut Outbox) -> Result<(), SendError> {
         self.send_message(MessageKind::Text, text.as_bytes(), outbox)

@@ -26,7 +26,7 @@ const BEHIND: [u8; 16] = {
     behind
 };
 
-/// Octets of a message after which its ratio is judged, again and again: what is inflated in between is 264 KiB at most.
+/// Octets of a message after which its ratio is judged, again and again: what is inflated in between is 258 KiB at most.
 const RATIO_OCTETS: u64 = 256;
 
 /// What a final block (BFINAL) costs of the credit that a peer earns by other octets.

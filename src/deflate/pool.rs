@@ -30,7 +30,8 @@ pub struct Settings {
     /// If contexts are not taken over, each message begins with clearing 128 KiB of the compressor's tables, some
     /// microseconds: a larger least may be worth it there.
     pub min_bytes: u32,
-    /// Most compressors, and most decompressors, that a pool keeps. Others are freed after use. Default: 8.
+    /// Most compressors, and most decompressors, that a pool keeps. With one more, that which was used longest ago is freed.
+    /// Default: 8.
     pub max_at_rest: u32,
 }
 

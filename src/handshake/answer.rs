@@ -167,7 +167,8 @@ impl Response<'_> {
 
 impl RequestError {
     /// Queues the response that tells the client: [`status`](Self::status), the fields that belong to it, and the
-    /// reason as a line of text, unless the method of the request may be HEAD. Nothing of the request is repeated in it.
+    /// reason as a line of text, unless the method of the request may be HEAD: where it is not GET, and where the head is
+    /// refused before the method is looked at. Nothing of the request is repeated in it.
     ///
     /// The embedder closes the transport once it is written.
     pub fn refuse(self, outbox: &mut Outbox) {
@@ -177,9 +178,9 @@ impl RequestError {
         let allow = [Field::new("Allow", "GET")];
         let plain = [Field::new("Content-Type", "text/plain")];
         let (fields, body) = match self {
-            // No body: the method may be HEAD (RFC 9110 §9.3.2).
             Self::MethodNotGet => (&allow[..], ""),
-            Self::Http10 => (&[][..], ""),
+            // RFC 9110 §9.3.2: no body.
+            _ if self.may_answer_head() => (&[][..], ""),
             _ => (&plain[..], &text[..]),
         };
         append_response(outbox, status, versions, fields, body.as_bytes());

@@ -155,7 +155,7 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// Whether as many bytes wait as may, or more: messages and Pings are refused with
+    /// Whether as many bytes wait as may, or more: messages, Pings and Pongs that the embedder sends are refused with
     /// [`SendError::Full`] until some are consumed.
     #[inline]
     pub fn is_full(&self) -> bool {
