@@ -11,7 +11,7 @@ use crate::utf8::InvalidUtf8;
 /// A violation is reported once, as soon as it is known: at the octet of a header or of a text that proves it, a length and a
 /// count at the last octet of theirs, the body of a Close frame when all of it is there. Nothing that the peer sends after it is
 /// looked at. [`close_code`](Self::close_code) is the status code for the Close frame;
-/// a `Connection` queues that frame itself.
+/// a `Connection` queues that frame itself, if one can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Violation {
@@ -149,7 +149,7 @@ pub enum SendError {
     /// Reserved bits that the configuration does not name (RFC 6455 §5.2).
     #[error("these reserved bits belong to no extension in use")]
     ReservedBits,
-    /// The compressor failed, which it does not do as long as it is right itself.
+    /// The compressor failed.
     #[error("the message could not be compressed")]
     Compressor,
     /// A client's frame with an outbox that has no source of masking keys: see `Outbox::client`.

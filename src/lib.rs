@@ -12,7 +12,7 @@
 //!
 //! Three shapes of the receive loop, each complete, are with [`Input`].
 //!
-//! When `receive` fails, the Close frame that tells the peer why is in the outbox: write it, then do what
+//! When `receive` fails, the Close frame that tells the peer why is in the outbox, if one can be sent: write it, then do what
 //! [`Connection::transport`] says.
 //!
 //! # Layers, each usable alone
