@@ -185,6 +185,23 @@ impl RequestError {
         };
         append_response(outbox, status, versions, fields, body.as_bytes());
     }
+
+    /// Whether it may be one of a request with the method HEAD: those that are found later are not.
+    const fn may_answer_head(self) -> bool {
+        matches!(
+            self,
+            Self::RequestLine
+                | Self::FieldLine
+                | Self::EmptyLines
+                | Self::TargetTooLong
+                | Self::HeadTooLarge
+                | Self::FieldTooLarge
+                | Self::TooManyFields
+                | Self::HttpVersion
+                | Self::Http10
+                | Self::MethodNotGet
+        )
+    }
 }
 
 /// Writes a response; `versions`: with the version that we speak (RFC 6455 §4.4).

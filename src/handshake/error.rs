@@ -97,23 +97,6 @@ impl RequestError {
             _ => 400,
         }
     }
-
-    /// Whether it may be one of a request with the method HEAD: those that are found later are not.
-    pub(super) const fn may_answer_head(self) -> bool {
-        matches!(
-            self,
-            Self::RequestLine
-                | Self::FieldLine
-                | Self::EmptyLines
-                | Self::TargetTooLong
-                | Self::HeadTooLarge
-                | Self::FieldTooLarge
-                | Self::TooManyFields
-                | Self::HttpVersion
-                | Self::Http10
-                | Self::MethodNotGet
-        )
-    }
 }
 
 /// Why a response fails the connection (RFC 6455 §4.1). The transport is to be closed; nothing more is sent.
