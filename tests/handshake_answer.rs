@@ -228,14 +228,17 @@ fn s4_2_2_statuses_that_refuse() {
 #[test]
 fn r9110_plain_answers() {
     let write = |status, body| {
-        let mut outbox = Outbox::new();
-        let result = Response {
-            status,
-            fields: &[],
-            body,
-        }
-        .write(&mut outbox);
+        let (mut outbox, mut head) = (Outbox::new(), Outbox::new());
+        let fields = &[];
+        let response = Response { status, fields, body };
+        let result = response.write(&mut outbox);
         assert_eq!(result.is_err(), outbox.is_empty());
+        // To a HEAD, the same but for the body: RFC 9110 §8.6, §9.3.2.
+        assert_eq!(response.write_head(&mut head), result);
+        assert_eq!(
+            outbox.bytes().strip_suffix(body).unwrap_or_default(),
+            head.bytes()
+        );
         result.map(|()| String::from_utf8(outbox.bytes().to_vec()).unwrap())
     };
     let page = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi";

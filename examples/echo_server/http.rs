@@ -112,12 +112,14 @@ fn document(head: &RequestHead<'_>, outbox: &mut Outbox) -> Result<Answer<'stati
         Field::new("Referrer-Policy", "no-referrer"),
         Field::new("Cache-Control", "no-store"),
     ];
-    let body = if head.method() == "HEAD" { "" } else { body };
-    Response {
+    let response = Response {
         status,
         fields: &fields,
         body: body.as_bytes(),
+    };
+    match head.method() {
+        "HEAD" => response.write_head(outbox)?,
+        _ => response.write(outbox)?,
     }
-    .write(outbox)?;
     Ok(Answer::Response(status))
 }

@@ -130,7 +130,7 @@ pub struct Response<'a> {
     pub status: u16,
     /// Further fields. Connection, Content-Length and, with 426, Upgrade and Sec-WebSocket-Version are written without.
     pub fields: &'a [Field<'a>],
-    /// The body; empty with 204, 205, 304, and to a request with the method HEAD.
+    /// The body; empty with 204, 205 and 304.
     pub body: &'a [u8],
 }
 
@@ -143,6 +143,18 @@ impl Response<'_> {
     /// If the status is not from 200 to 599, has a body that it must not have, or lacks the field that it must have
     /// (401: `WWW-Authenticate`, 405: `Allow`); or if a field may not be written. Nothing is queued then.
     pub fn write(&self, outbox: &mut Outbox) -> Result<(), AnswerError> {
+        self.write_head(outbox)?;
+        outbox.append(self.body);
+        Ok(())
+    }
+
+    /// [`write`](Self::write) without the body, for a request with the method HEAD (RFC 9110 §9.3.2): Content-Length is that of the answer
+    /// to a GET, which has the body (§8.6).
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_head(&self, outbox: &mut Outbox) -> Result<(), AnswerError> {
         if !matches!(self.status, 200..=599) {
             return Err(AnswerError::Status);
         }
@@ -160,7 +172,7 @@ impl Response<'_> {
             return Err(AnswerError::Body);
         }
         let versions = self.status == 426;
-        append_response(outbox, self.status, versions, self.fields, self.body);
+        append_head(outbox, self.status, versions, self.fields, self.body.len());
         Ok(())
     }
 }
@@ -183,7 +195,8 @@ impl RequestError {
             _ if self.may_answer_head() => (&[][..], ""),
             _ => (&plain[..], &text[..]),
         };
-        append_response(outbox, status, versions, fields, body.as_bytes());
+        append_head(outbox, status, versions, fields, body.len());
+        outbox.append(body.as_bytes());
     }
 
     /// Whether it may be one of a request with the method HEAD: those that are found later are not.
@@ -204,8 +217,8 @@ impl RequestError {
     }
 }
 
-/// Writes a response; `versions`: with the version that we speak (RFC 6455 §4.4).
-fn append_response(outbox: &mut Outbox, status: u16, versions: bool, fields: &[Field<'_>], body: &[u8]) {
+/// Writes the head of a response with so many bytes of body; `versions`: with the version that we speak (RFC 6455 §4.4).
+fn append_head(outbox: &mut Outbox, status: u16, versions: bool, fields: &[Field<'_>], body_bytes: usize) {
     let mut text = Text(outbox);
     // RFC 9112 §4: the space stands there without a reason phrase, too.
     text.append(format_args!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)));
@@ -219,11 +232,10 @@ fn append_response(outbox: &mut Outbox, status: u16, versions: bool, fields: &[F
     }
     // RFC 9110 §8.6: a 204 has none; that of a 304 would be about a body that is not there.
     if !matches!(status, 204 | 304) {
-        text.append(format_args!("Content-Length: {}\r\n", body.len()));
+        text.append(format_args!("Content-Length: {body_bytes}\r\n"));
     }
     append_fields(outbox, fields);
     outbox.append(b"\r\n");
-    outbox.append(body);
 }
 
 /// The reason phrase that RFC 9110 §15 and RFC 6585 give, or nothing: it has no meaning (RFC 9112 §4).

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::error::{ResponseError, StartError};
 use super::fields::{Field, Fields};
-use super::head::{HeadLimits, HeadReader, Kind};
+use super::head::{self, HeadLimits, HeadReader, Kind};
 use super::key::Key;
 use super::known::{EXTENSIONS, PROTOCOL, is_origin};
 use super::outgoing::{self, Text};
@@ -275,8 +275,7 @@ impl Client {
 
 /// Cuts a head that the scanner found well-formed: `HTTP/1.x sss[ reason]`, and the field lines.
 fn cut(head: &[u8]) -> Option<ResponseHead<'_>> {
-    let line_end = head.iter().position(|&byte| byte == b'\r')?;
-    let (line, lines) = (&head[..line_end], &head[line_end + 2..head.len() - 2]);
+    let (line, lines) = head::split(head)?;
     Some(ResponseHead {
         status: core::str::from_utf8(line.get(9..12)?).ok()?.parse().ok()?,
         reason: line.get(13..).unwrap_or_default(),

@@ -69,7 +69,7 @@ pub enum RequestError {
     /// Origin is repeated or malformed (RFC 6454 §7). 400.
     #[error("Origin is repeated or malformed")]
     Origin,
-    /// Sec-WebSocket-Protocol is not a list of tokens, or has more than 64 (RFC 6455 §4.2.1 item 8). 400.
+    /// Sec-WebSocket-Protocol is not a list of tokens, or has more than 64 of them or 16 empty elements (RFC 6455 §4.2.1 item 8). 400.
     #[error("malformed Sec-WebSocket-Protocol")]
     Subprotocols,
     /// Sec-WebSocket-Extensions is malformed, or has too many elements (RFC 6455 §9.1). 400.
@@ -132,7 +132,7 @@ pub enum ResponseError {
     /// Upgrade is missing, or is not `websocket` alone (RFC 6455 §4.1, response item 2).
     #[error("Upgrade is missing or not websocket")]
     Upgrade,
-    /// Connection is missing, or `Upgrade` is not in it (item 3).
+    /// Connection is missing, `Upgrade` is not in it, or more than 16 of its elements are empty (item 3).
     #[error("Connection is missing or without Upgrade")]
     Connection,
     /// Sec-WebSocket-Accept is missing or repeated (item 4).

@@ -110,7 +110,7 @@ impl HeadReader {
         }
         if self.scanner.state == State::Done {
             self.scanner = Scanner::new(self.scanner.kind);
-            self.buffer = Vec::new();
+            self.forget();
         }
         let end = self
             .scanner
@@ -124,6 +124,12 @@ impl HeadReader {
             unfold(&mut self.buffer);
         }
         Ok(end)
+    }
+
+    /// Forgets the head before, as the next one begins.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        self.buffer = Vec::new();
     }
 
     /// The head that `read` found complete, whose last `n` bytes begin `bytes`.
@@ -145,6 +151,12 @@ impl HeadReader {
         }
         self.buffer.extend_from_slice(bytes);
     }
+}
+
+/// The start line of a head that the scanner found well-formed, and its field lines, each with its CR LF.
+pub(super) fn split(head: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line_end = head.iter().position(|&byte| byte == b'\r')?;
+    Some((&head[..line_end], &head[line_end + 2..head.len() - 2]))
 }
 
 /// Reads each fold as spaces (RFC 9112 §5.2: "one or more SP octets").

@@ -112,10 +112,15 @@ impl<'a> Occurs<'a> {
 pub(super) struct Membership {
     pub(super) found: bool,
     /// Or as many as can be counted.
-    pub(super) empty_elements: u8,
+    empty_elements: u8,
 }
 
 impl Membership {
+    /// Whether there are more empty elements than a list may have.
+    pub(super) fn has_too_many_empty(&self) -> bool {
+        usize::from(self.empty_elements) > MAX_EMPTY_ELEMENTS
+    }
+
     pub(super) fn look_in(&mut self, value: &[u8], token: &str) {
         // Most lists are of one element.
         if is(value, token) {
@@ -153,9 +158,7 @@ impl<'a> Iterator for Lines<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         match self {
             Self::One(value) => value.take(),
-            Self::All(fields, name) => fields
-                .find(|field| field.name.eq_ignore_ascii_case(name))
-                .map(|field| field.value),
+            Self::All(fields, name) => fields.find(|field| field.is(name)).map(|field| field.value),
         }
     }
 }

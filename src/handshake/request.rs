@@ -7,7 +7,7 @@ use super::known::{self, COMMON_OFFER, EXTENSIONS, Known, Lines, Occurs, PROTOCO
 use super::url::Authority;
 use crate::deflate;
 use crate::extension::{self, Extension};
-use crate::syntax::{self, MAX_EMPTY_ELEMENTS};
+use crate::syntax;
 
 /// The head of a well-formed HTTP/1.x request, whatever it asks for.
 ///
@@ -152,8 +152,7 @@ impl<'a> RequestHead<'a> {
         if known.has_body {
             return Err(RequestError::Body);
         }
-        let empty_elements = known.upgrade.empty_elements.max(known.connection.empty_elements);
-        if usize::from(empty_elements) > MAX_EMPTY_ELEMENTS {
+        if known.upgrade.has_too_many_empty() || known.connection.has_too_many_empty() {
             return Err(RequestError::EmptyElements);
         }
         if !known.upgrade.found || !known.connection.found {

@@ -6,7 +6,7 @@ use super::key::Key;
 use super::known::{self, EXTENSIONS, Membership, PROTOCOL};
 use crate::deflate;
 use crate::extension::{self, Extension};
-use crate::syntax::{self, MAX_EMPTY_ELEMENTS};
+use crate::syntax;
 
 /// What a client's request said, to check the response against.
 ///
@@ -71,7 +71,7 @@ impl<'a> Offer<'a> {
         fields
             .all("Connection")
             .for_each(|value| connection.look_in(value, "Upgrade"));
-        if !connection.found || usize::from(connection.empty_elements) > MAX_EMPTY_ELEMENTS {
+        if !connection.found || connection.has_too_many_empty() {
             return Err(ResponseError::Connection);
         }
         let mut accepts = fields.all("Sec-WebSocket-Accept");

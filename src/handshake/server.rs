@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use super::error::RequestError;
 use super::fields::Fields;
-use super::head::{HeadLimits, HeadReader, Kind};
+use super::head::{self, HeadLimits, HeadReader, Kind};
 use super::known::{Known, TARGET};
 use super::request::RequestHead;
 use crate::syntax::TOKEN;
@@ -87,6 +87,7 @@ impl Server {
         if self.reader.is_at_start()
             && let Some((consumed, head)) = read_whole(&self.limits, bytes)
         {
+            self.reader.forget();
             return Ok(self.received(bytes, consumed, Some(head)));
         }
         self.scan(bytes)
@@ -120,8 +121,7 @@ fn cut(mut head: &[u8]) -> Option<RequestHead<'_>> {
     while let [b'\r', b'\n', rest @ ..] = head {
         head = rest;
     }
-    let line_end = head.iter().position(|&byte| byte == b'\r')?;
-    let (line, lines) = (&head[..line_end], &head[line_end + 2..head.len() - 2]);
+    let (line, lines) = head::split(head)?;
     let mut parts = core::str::from_utf8(line).ok()?.split(' ');
     let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
     let minor = version.bytes().next_back()? - b'0';
