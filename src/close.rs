@@ -70,8 +70,8 @@ impl CloseCode {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether an endpoint of this role may send the code: those that may be received, but a server
-    /// does not send 1010 (RFC 6455 §7.4.1).
+    /// Whether an endpoint of this role may send the code of its own accord: those that may be received, but a server
+    /// does not send 1010 (RFC 6455 §7.4.1). The automatic answer to a Close frame has the code of that, whatever it is (§5.5.1).
     pub const fn may_be_sent_by(self, role: Role) -> bool {
         self.may_be_received() && !(matches!(role, Role::Server) && self.0 == Self::MANDATORY_EXTENSION.0)
     }

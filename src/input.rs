@@ -18,9 +18,10 @@ const LEAD_BYTES: usize = 4 << 10;
 /// says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A whole text message, valid UTF-8.
+    /// A text message, valid UTF-8; with [`Config::pieces`](crate::Config::pieces) a piece of one, cut between characters:
+    /// [`Input::is_message_end`] tells the last.
     Text(&'a str),
-    /// A whole binary message.
+    /// A binary message, or a piece of one; or what an extension of the embedder's made of a message: see [`Input::extended`].
     Binary(&'a [u8]),
     /// A Ping, with at most 125 bytes.
     Ping(&'a [u8]),

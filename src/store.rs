@@ -32,8 +32,15 @@ impl Store {
     /// Makes room for `n` bytes more than there are, and for more, so that growing by and by stays cheap.
     pub(crate) fn reserve(&mut self, n: usize) {
         if self.capacity() - self.len < n {
-            self.reserve_exact(n.max(2 * self.capacity() - self.len));
+            let doubled = 2 * self.capacity() - self.len;
+            self.reserve_ahead(n, doubled.saturating_sub(n));
         }
+    }
+
+    /// Makes room for exactly `n` bytes more than there are, and `ahead` behind them, as far as there can be as many.
+    pub(crate) fn reserve_ahead(&mut self, n: usize, ahead: usize) {
+        let most = (isize::MAX as usize).saturating_sub(self.len + n);
+        self.reserve_exact(n + ahead.min(most));
     }
 
     /// Makes room for exactly `n` bytes more than there are.

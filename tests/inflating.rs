@@ -8,7 +8,7 @@ mod common;
 use blocks::{Walker, Writer};
 use common::{Case, ROLES, all_to, hex, run_vectors_with, to};
 use ws_proto::deflate::{Parameters, Pool};
-use ws_proto::{Config, Connection, Inbox, Input, Outbox, Role, Violation};
+use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, Violation};
 
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 /// "Hello" again, by its distance.
@@ -561,6 +561,82 @@ fn r7692_10_4_a_frame_may_be_longer_than_its_message_but_not_by_much() {
     let mut case = case(Role::Client, false);
     case.config.limits.max_message_bytes = 10_000;
     case.feed(&hex("c2 7e 40 00")).saw("fail 1009").sent(&["88 03f1"]);
+    // The limit for a frame has the same on top. What is not compressed has nothing on top of that for the message.
+    case.config.limits.max_frame_bytes = 10_000;
+    case.feed(&to(Role::Client, 0xc2, &message)).saw("bin len=10000");
+    case.feed(&hex("82 7e 27 11")).saw("fail 1009");
+    case.config.limits.max_message_bytes = 1 << 20;
+    case.feed(&hex("c2 7e 2c 32")).saw("more");
+    case.feed(&hex("c2 7e 2c 33")).saw("fail 1009 at 4");
+}
+
+#[test]
+fn r7692_10_4_the_largest_message_that_may_be_sent_may_be_received() {
+    let most = Config::default().limits.max_message_bytes as usize;
+    let mut state = 1u32;
+    let noise: Vec<u8> = (0..most)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .collect();
+    let mut server = Connection::new(Role::Server, &config());
+    let mut outbox = Outbox::new();
+    server.send_binary(&noise, &mut outbox).unwrap();
+    assert!(outbox.len() > most + 14, "{}", outbox.len());
+    let mut client = Connection::new(Role::Client, &config());
+    let (mut replies, mut bytes) = (common::outbox(Role::Client), outbox.bytes().to_vec());
+    let mut input = Input::new(&mut bytes[..], Inbox::new());
+    assert_eq!(client.receive(&mut input, &mut replies), Ok(true));
+    assert!(matches!(input.event(), Event::Binary(data) if data == noise));
+}
+
+#[test]
+fn s10_4_final_blocks_are_rationed() {
+    let fresh = Parameters {
+        server_no_context_takeover: true,
+        client_no_context_takeover: true,
+        ..Parameters::default()
+    };
+    // Each has two octets, and costs 64. There are 256 and 4096 ahead, and never more.
+    let blocks = |writer: &mut Writer, n| {
+        for _ in 0..n {
+            writer.fixed_block(true, b"").align();
+        }
+    };
+    let message = |n| {
+        let mut writer = Writer::default();
+        blocks(&mut writer, n);
+        writer.message()
+    };
+    for (agreed, most, octets) in [(fresh, 4, 49), (Parameters::default(), 66, 55)] {
+        for (role, pieces) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
+            let mut case = case(role, pieces);
+            case.config.deflate = Some(agreed);
+            let (some, too_many) = (message(most), message(most + 1));
+            case.feed(&to(role, 0xc2, &some)).saw("bin -");
+            case.feed(&to(role, 0xc2, &too_many))
+                .saw("fail 1008")
+                .sent(&["88 03f0"]);
+            // Other octets pay for one: the four of a stored block and its header, and what is in it.
+            for (len, seen) in [
+                (octets - 1, "fail 1008"),
+                (octets, &*format!("bin hex:(07)*{octets}")),
+            ] {
+                let mut writer = Writer::default();
+                blocks(&mut writer, most);
+                writer.stored_block(false, &vec![7; len]);
+                blocks(&mut writer, 1);
+                case.feed(&to(role, 0xc2, &writer.message())).saw(seen);
+            }
+            // So does a message, for the next one. Without context each begins anew.
+            let (one, two) = (message(1), message(2));
+            let messages = [&some, &one, &one, &two].map(|message| (0xc2, &message[..]));
+            let last = if agreed == fresh { "bin -" } else { "fail 1008" };
+            case.feed(&all_to(role, &messages))
+                .saw(&format!("bin -; bin -; bin -; {last}"));
+        }
+    }
 }
 
 #[test]

@@ -286,6 +286,8 @@ fn s10_4_violations_have_their_codes() {
         (Violation::MessageTooBig, 1009),
         (Violation::TooManyFragments, 1008),
         (Violation::TooManyControlFrames, 1008),
+        (Violation::TooManyFinalBlocks, 1008),
+        (Violation::InflateRatio, 1009),
         (Violation::InvalidUtf8, 1007),
         (Violation::InvalidCloseReason, 1007),
         (Violation::ReservedBit, 1002),

@@ -122,6 +122,12 @@ fn s10_4_extremes() {
             }
         }
     }
+    // The greatest debt: 18 GB, or as many as there are addresses.
+    let debt = Duration::from_nanos((usize::MAX as u64).saturating_mul(1_000_000_000));
+    let mut limit = RateLimit::new(&rates(0, 0, 1, 0));
+    assert_eq!(limit.check(NS, usize::MAX), Ok(()));
+    assert_eq!(limit.check(NS, 0), Err(debt));
+    assert_eq!(limit.check(NS * 2, 1), Err(debt - NS));
 }
 
 #[test]

@@ -629,6 +629,19 @@ fn s5_5_2_a_ping_that_was_not_answered_is_forgotten_with_its_connection() {
 }
 
 #[test]
+fn s5_5_2_the_answer_to_a_ping_outlives_the_memory_of_the_outbox() {
+    let (mut connection, mut outbox) = server();
+    connection
+        .begin_frame(MessageKind::Binary, 4, &mut outbox)
+        .unwrap();
+    give(&mut connection, &mut outbox, &[(0x89, b"p")]);
+    outbox.consume(usize::MAX);
+    outbox.release();
+    connection.continue_frame(b"data", &mut outbox).unwrap();
+    assert_eq!(outbox.bytes(), b"data\x8a\x01p");
+}
+
+#[test]
 fn s5_5_1_a_close_is_answered_behind_the_frame() {
     let (mut connection, mut outbox) = server();
     connection

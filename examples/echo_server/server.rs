@@ -339,10 +339,6 @@ impl Shared {
         config.deflate = deflate;
         config.limits.max_message_bytes = self.options.max_message_bytes.into();
         config.limits.max_frame_bytes = self.options.max_message_bytes.into();
-        if deflate.is_some() {
-            // What does not compress may grow a little, and a message of the greatest length is to get through.
-            config.limits.max_frame_bytes += config.limits.max_message_bytes / 8 + 64;
-        }
         config.limits.max_fragments = MAX_FRAGMENTS;
         config
     }

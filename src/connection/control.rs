@@ -5,10 +5,10 @@ use super::options::Options;
 use super::{Connection, FrameKind, Phase, Side};
 use crate::close::{Close, CloseCode};
 use crate::cursor::{Cursor, Found, Place};
-use crate::error::Violation;
-use crate::frame::{MAX_CONTROL_BYTES, Opcode, Rsv};
+use crate::error::{SendError, Violation};
+use crate::frame::{MAX_CONTROL_BYTES, Opcode};
 use crate::inbox::Inbox;
-use crate::outbox::{Frame, Outbox};
+use crate::outbox::Outbox;
 
 impl Connection {
     /// Payload data of a control frame, which may lie between the fragments of a message.
@@ -120,20 +120,22 @@ impl Connection {
 
     /// Queues a Close frame that is owed and goes on to `phase`.
     fn push_close(&mut self, payload: &[u8], phase: Phase, outbox: &mut Outbox) {
-        let frame = Frame {
-            fin: true,
-            rsv: Rsv::NONE,
-            opcode: Opcode::CLOSE,
-            payload,
-            masked: self.masks(),
-        };
-        match outbox.push_close(frame) {
-            Ok(()) => {
-                outbox.end_sending();
-                self.enter(phase);
-            }
-            Err(_) => self.give_up(outbox),
+        if self.queue_close(payload, phase, outbox).is_err() {
+            self.give_up(outbox);
         }
+    }
+
+    /// Queues a Close frame, behind which nothing is sent, and goes on to `phase`.
+    pub(super) fn queue_close(
+        &mut self,
+        payload: &[u8],
+        phase: Phase,
+        outbox: &mut Outbox,
+    ) -> Result<(), SendError> {
+        outbox.push_close(self.frame_of(Opcode::CLOSE, payload))?;
+        outbox.end_sending();
+        self.enter(phase);
+        Ok(())
     }
 
     /// Sends nothing more and looks at nothing more: failed, or a reply is owed that the outbox cannot mask.

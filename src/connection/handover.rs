@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use super::options::Options;
-use super::{CloseCode, Connection, FrameKind, MessageKind, Phase, ShortWay, Side, WayOut};
+use super::{
+    CloseCode, Connection, FrameKind, MOST_MESSAGE_BYTES, MessageKind, Phase, ShortWay, Side, WayOut,
+};
 use crate::Role;
 use crate::bytes::{Reader, Writer};
 use crate::error::SendError;
@@ -239,6 +241,6 @@ impl Connection {
             && self.decoder.message_bits().contains(self.message_bits)
             && self.options.fit(self.decoder.message_bits(), self.window_bits)
             && (self.frame_left == 0 || (self.sending.is_some() && !self.masks()))
-            && (self.lends_pieces() || self.max_message_bytes <= isize::MAX as u64)
+            && (self.lends_pieces() || self.max_message_bytes <= MOST_MESSAGE_BYTES)
     }
 }

@@ -214,6 +214,16 @@ pub enum Transport {
     Close,
 }
 
+/// A whole message is one slice, and a control frame may lie behind it. What cannot be one is over the limit, on targets of 32
+/// bits too.
+const MOST_MESSAGE_BYTES: u64 = isize::MAX as u64 - 255;
+
+/// The most octets that so many bytes take on the wire with permessage-deflate: what does not compress takes up to 9 bits for 8 with fixed
+/// codes (RFC 1951 §3.2.6), and the ends of blocks.
+const fn wrapped(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 8).saturating_add(64)
+}
+
 impl Connection {
     /// A connection that has just been established, in the role of this endpoint.
     pub const fn new(role: Role, config: &Config) -> Self {
@@ -223,13 +233,13 @@ impl Connection {
         rules.message_bits = config.reserved_bits;
         let (options, window_bits) = Options::new(role, config);
         if options.has(Options::DEFLATE) {
+            rules.max_frame_bytes = wrapped(rules.max_frame_bytes);
             rules.message_bits = rules.message_bits.union(Rsv::RSV1);
         }
-        // A whole message is one slice. What cannot be one is over the limit, on targets of 32 bits too.
         let most = if config.pieces {
             u64::MAX
         } else {
-            isize::MAX as u64
+            MOST_MESSAGE_BYTES
         };
         Self {
             decoder: Decoder::new(rules),

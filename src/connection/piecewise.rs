@@ -53,19 +53,19 @@ impl Connection {
     /// [`SendError::NoMessage`] if no frame was begun, [`SendError::FrameTooLong`] if that is more than its length,
     /// [`SendError::InvalidUtf8`], [`SendError::Closed`], [`SendError::Full`]. The frame stays begun.
     pub fn continue_frame(&mut self, payload: &[u8], outbox: &mut Outbox) -> Result<(), SendError> {
-        if !matches!(self.phase, Phase::Open | Phase::Remote) {
-            return Err(SendError::Closed);
-        }
+        let kind = self.unfinished()?;
         let len = payload.len() as u64;
-        let mut validator = self.sending_utf8;
-        match self.sending {
-            None if self.phase == Phase::Remote => return Err(SendError::Closed),
-            None => return Err(SendError::NoMessage),
-            Some(_) if self.frame_left == 0 => return Err(SendError::NoMessage),
-            Some(_) if len > self.frame_left => return Err(SendError::FrameTooLong),
-            Some(_) if outbox.is_full() => return Err(SendError::Full),
-            Some(kind) => kind.check(&mut validator, payload, len == self.frame_left)?,
+        if self.frame_left == 0 {
+            return Err(SendError::NoMessage);
         }
+        if len > self.frame_left {
+            return Err(SendError::FrameTooLong);
+        }
+        if outbox.is_full() {
+            return Err(SendError::Full);
+        }
+        let mut validator = self.sending_utf8;
+        kind.check(&mut validator, payload, len == self.frame_left)?;
         outbox.check_room(payload.len())?;
         outbox.append(payload);
         self.sending_utf8 = validator;

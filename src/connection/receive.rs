@@ -3,7 +3,7 @@
 use super::message::{Fault, Piece};
 use super::options::Options;
 use super::whole::Short;
-use super::{Connection, FrameKind, Limits, MessageKind, Phase};
+use super::{Connection, FrameKind, Limits, MessageKind, Phase, wrapped};
 use crate::buffer::{Buffer, InboxSlot};
 use crate::cpu::Cpu;
 use crate::cursor::{Cursor, Found};
@@ -224,12 +224,7 @@ impl Connection {
                 compressed: plain,
             };
         }
-        // Data that does not compress takes more on the wire than by itself: with fixed codes up to 9 bits for 8
-        // (RFC 1951 §3.2.6), and the ends of blocks.
-        let compressed = most
-            .saturating_add(most / 8)
-            .saturating_add(64)
-            .saturating_sub(self.received);
+        let compressed = wrapped(most).saturating_sub(self.received);
         let goes_on = self.decoder.is_in_message() && self.is_compressed();
         Room {
             plain: if goes_on { compressed } else { plain },
@@ -257,10 +252,15 @@ impl Connection {
 
     /// The reserved bits of the message being received that are not permessage-deflate's.
     pub(super) fn extension_bits(&self) -> Rsv {
+        self.without_deflate(self.message_bits)
+    }
+
+    /// Those of these bits that are not permessage-deflate's.
+    pub(super) fn without_deflate(&self, bits: Rsv) -> Rsv {
         if self.options.has(Options::DEFLATE) {
-            self.message_bits.without(Rsv::RSV1)
+            bits.without(Rsv::RSV1)
         } else {
-            self.message_bits
+            bits
         }
     }
 

@@ -147,10 +147,8 @@ impl Connection {
         if self.frame_left > 0 {
             return Err(SendError::MessageUnfinished);
         }
-        outbox.push_close(self.frame_of(Opcode::CLOSE, &buffer[..len]))?;
-        outbox.end_sending();
+        self.queue_close(&buffer[..len], next, outbox)?;
         self.closed_first.get_or_insert(Side::Local);
-        self.enter(next);
         Ok(())
     }
 
@@ -168,11 +166,7 @@ impl Connection {
         outbox: &mut Outbox,
     ) -> Result<(), SendError> {
         self.may_begin(outbox)?;
-        let mut own = self.decoder.message_bits();
-        if self.options.has(Options::DEFLATE) {
-            own = own.without(Rsv::RSV1);
-        }
-        if !own.contains(bits) {
+        if !self.without_deflate(self.decoder.message_bits()).contains(bits) {
             return Err(SendError::ReservedBits);
         }
         if bits.is_empty() {
@@ -274,18 +268,24 @@ impl Connection {
         }
     }
 
-    /// Whether the message that was begun may go on: also while the answer to a Close frame waits for it
-    /// (RFC 6455 §5.5.1).
+    /// Whether a fragment of the message that was begun may be sent now.
     fn may_continue(&self, outbox: &Outbox) -> Result<MessageKind, SendError> {
-        if !matches!(self.phase, Phase::Open | Phase::Remote) {
-            return Err(SendError::Closed);
+        let kind = self.unfinished()?;
+        if self.frame_left > 0 {
+            Err(SendError::MessageUnfinished)
+        } else if outbox.is_full() {
+            Err(SendError::Full)
+        } else {
+            Ok(kind)
         }
-        match self.sending {
-            None if self.phase == Phase::Remote => Err(SendError::Closed),
-            None => Err(SendError::NoMessage),
-            Some(_) if self.frame_left > 0 => Err(SendError::MessageUnfinished),
-            Some(_) if outbox.is_full() => Err(SendError::Full),
-            Some(kind) => Ok(kind),
+    }
+
+    /// The message being sent, if it may go on: also while the answer to a Close frame waits for it (RFC 6455 §5.5.1).
+    pub(super) fn unfinished(&self) -> Result<MessageKind, SendError> {
+        match (self.phase, self.sending) {
+            (Phase::Open | Phase::Remote, Some(kind)) => Ok(kind),
+            (Phase::Open, None) => Err(SendError::NoMessage),
+            _ => Err(SendError::Closed),
         }
     }
 

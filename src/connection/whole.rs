@@ -17,7 +17,7 @@ use crate::utf8::kernel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShortWay {
     Masked,
-    /// The last short text was more than ASCII, as the next one will be, unless something else comes between them.
+    /// The last short text was more than ASCII, as the next one will be, if nothing that is no whole message comes between them.
     MaskedCharacters,
     Unmasked,
     /// Open for the rest of a message alone: see `gather`.

@@ -124,7 +124,7 @@ pub struct Deadlines {
 }
 
 // A connection with deadlines costs these bytes, and no heap while it is idle.
-const _: () = assert!(size_of::<Deadlines>() <= 24);
+const _: () = assert!(size_of::<Deadlines>() == 20);
 const _: () = assert!(
     size_of::<Connection>() + size_of::<crate::Inbox>() + size_of::<Outbox>() + size_of::<Deadlines>() <= 224
 );

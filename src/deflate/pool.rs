@@ -95,7 +95,7 @@ impl Pool {
     pub(crate) fn take_deflater(&self, shape: Shape) -> Option<Box<Deflater>> {
         let deflaters = &mut self.at_rest().deflaters;
         let found = deflaters.iter().rposition(|deflater| deflater.shape() == shape)?;
-        Some(deflaters.swap_remove(found))
+        Some(deflaters.remove(found))
     }
 
     pub(crate) fn put_inflater(&self, inflater: Box<Inflater>) {
@@ -131,4 +131,66 @@ fn rest<T>(at_rest: &mut Vec<Box<T>>, another: Box<T>, most: u32) {
         at_rest.remove(0);
     }
     at_rest.push(another);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(most: u32) -> Pool {
+        Pool::new(Settings {
+            max_at_rest: most,
+            ..Settings::default()
+        })
+    }
+
+    fn shape(window_bits: u8) -> Shape {
+        Shape::new(&Settings::default(), window_bits)
+    }
+
+    fn put(pool: &Pool, window_bits: u8) {
+        pool.put_deflater(Box::new(Deflater::new(shape(window_bits))));
+    }
+
+    fn has(pool: &Pool, window_bits: u8) -> bool {
+        let found = pool.take_deflater(shape(window_bits));
+        found.is_some_and(|deflater| deflater.shape() == shape(window_bits))
+    }
+
+    #[test]
+    fn most_at_rest_are_kept_and_no_more() {
+        for most in 0..3 {
+            let pool = pool(most);
+            for _ in 0..most + 1 {
+                pool.put_inflater(Box::new(Inflater::new()));
+                put(&pool, 15);
+            }
+            for _ in 0..most {
+                assert!(pool.take_inflater().is_some() && has(&pool, 15));
+            }
+            assert!(pool.take_inflater().is_none() && !has(&pool, 15));
+        }
+    }
+
+    #[test]
+    fn the_one_used_longest_ago_is_freed() {
+        let pool = pool(3);
+        for window_bits in [9, 10, 11] {
+            put(&pool, window_bits);
+        }
+        assert!(has(&pool, 9), "and now used again");
+        put(&pool, 9);
+        put(&pool, 12);
+        assert!(!has(&pool, 10));
+        assert!(has(&pool, 11) && has(&pool, 9) && has(&pool, 12));
+    }
+
+    #[test]
+    fn cleared_it_has_none() {
+        let pool = pool(8);
+        pool.put_inflater(Box::new(Inflater::new()));
+        put(&pool, 15);
+        pool.clone().clear();
+        assert!(pool.take_inflater().is_none() && !has(&pool, 15));
+    }
 }

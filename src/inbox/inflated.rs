@@ -114,7 +114,8 @@ impl Inbox {
             .min(most);
         let len = self.bytes.len();
         if self.bytes.capacity() - len < least {
-            self.bytes.reserve_exact(len.clamp(least, most));
+            self.bytes
+                .reserve_ahead(least, len.min(most).saturating_sub(least));
         }
         self.bytes.spare().len().min(most)
     }

@@ -373,6 +373,6 @@ impl Inbox {
         let most = (len + n).clamp(PAGE_BYTES, MOST_DECLARED_BYTES);
         let declared = declared.min(most as u64) as usize;
         self.bytes
-            .reserve_exact(n + declared.max((len + n) / 8).max(LEAST_SPARE_BYTES));
+            .reserve_ahead(n, declared.max((len + n) / 8).max(LEAST_SPARE_BYTES));
     }
 }

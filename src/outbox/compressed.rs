@@ -178,7 +178,9 @@ impl Outbox {
         }
     }
 
-    /// Goes on behind what [`inflated`](Self::inflated) gave in another process.
+    /// Goes on behind what [`inflated`](Self::inflated) gave in another process: to be called once, before the next byte is received
+    /// (RFC 7692 §7.1.1). Of more than 32 KiB the last ones count. Of other bytes, later messages are inflated to others than were
+    /// sent, or fail with 1007.
     pub fn resume_inflated(&mut self, inflated: &[u8]) {
         if !inflated.is_empty() {
             let mut inflater = self.take_inflater(true);

@@ -205,7 +205,9 @@ impl Outbox {
             return Err(SendError::Full);
         }
         let pong_is_due = self.forget(n);
-        self.check_room(rest)?; // there is, if need be where consumed bytes were
+        if rest > 0 {
+            self.check_room(rest)?; // there is, if need be where consumed bytes were
+        }
         for part in parts {
             let (_, rest) = part.split_at(taken.min(part.len()));
             taken -= part.len() - rest.len();

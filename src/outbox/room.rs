@@ -8,11 +8,18 @@ use crate::frame::{Header, MAX_CONTROL_BYTES};
 /// one Close frame.
 const RESERVED_BYTES: u32 = 4 * (Header::MAX_BYTES + MAX_CONTROL_BYTES) as u32;
 
-/// Most bytes of messages in a buffer: places in it have 32 bits.
-pub(super) const MOST_BYTES: u32 = u32::MAX - RESERVED_BYTES;
+/// Most bytes in a buffer: places in it have 32 bits, and half of what these count is the most where addresses have no more.
+const PLACES: u32 = if usize::BITS > 32 {
+    u32::MAX
+} else {
+    isize::MAX as u32
+};
+
+/// Most bytes of messages in a buffer.
+pub(super) const MOST_BYTES: u32 = PLACES - RESERVED_BYTES;
 
 /// The same with the control frames that go behind, but for the last one's header.
-pub(super) const MOST_BYTES_WITH_CONTROL: u32 = u32::MAX - Header::MAX_BYTES as u32;
+pub(super) const MOST_BYTES_WITH_CONTROL: u32 = PLACES - Header::MAX_BYTES as u32;
 
 impl Outbox {
     /// Sees to it that places in the buffer still have 32 bits with `n` bytes more of a message's payload.

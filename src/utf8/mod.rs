@@ -39,6 +39,8 @@ pub struct Validator {
     len: u8,
 }
 
+const _: () = assert!(size_of::<Validator>() == 4);
+
 impl Validator {
     /// A validator at the beginning of a text.
     pub const fn new() -> Self {

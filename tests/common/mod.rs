@@ -363,6 +363,7 @@ fn is_of_contents(violation: Violation) -> bool {
             | Violation::InvalidDeflate
             | Violation::MessageTooBig
             | Violation::InflateRatio
+            | Violation::TooManyFinalBlocks
     )
 }
 

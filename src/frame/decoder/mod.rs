@@ -95,6 +95,8 @@ pub enum Part {
     },
 }
 
+const _: () = assert!(size_of::<Decoder>() == 40);
+
 impl Decoder {
     /// A decoder at the beginning of a stream of frames.
     pub const fn new(rules: Rules) -> Self {
