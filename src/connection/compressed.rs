@@ -5,8 +5,10 @@ use super::message::{Fault, Piece, lend_gathered};
 use super::options::Options;
 use super::way_out::WayOut;
 use crate::cursor::Cursor;
+use crate::deflate::Inflater;
 use crate::error::{SendError, Violation};
 use crate::inbox::{Inbox, InflateLimits};
+use crate::mask::MaskingKey;
 use crate::outbox::{Compression, Frame, Outbox};
 
 impl Connection {
@@ -42,35 +44,11 @@ impl Connection {
         key.apply(octets);
         let mut ends = last && fin;
         // A message without any octets is empty, and does not touch what inflates the others.
-        let mut inflater = None;
         if !octets.is_empty() || outbox.inflater().is_some() {
-            inflater = Some(outbox.take_inflater(self.options.has(Options::PEER_TAKES_OVER)));
-        }
-        if let Some(inflater) = &mut inflater
-            && !octets.is_empty()
-        {
-            let limits = self.inflate_limits(ends, ends && inflater.is_untouched());
-            let (taken, produced) = inbox
-                .inflate(inflater, octets, limits)
+            let mut inflater = outbox.take_inflater(self.options.has(Options::PEER_TAKES_OVER));
+            ends = self
+                .inflate(&mut inflater, octets, key, ends, cursor, inbox)
                 .map_err(|violation| (violation, range.end))?;
-            self.received += produced;
-            let left = octets.len() - taken;
-            if left > 0 {
-                // Enough for a piece. What was not taken is looked at again, and is to be as it was.
-                let key = key.advanced(taken as u64);
-                key.apply(&mut octets[taken..]);
-                self.decoder.give_back(left as u64, key);
-                cursor.start -= left;
-                ends = false;
-            }
-        }
-        if let Some(mut inflater) = inflater {
-            if ends && !inflater.is_untouched() {
-                let judged = inflater.judge(self.max_inflate_ratio);
-                judged
-                    .and_then(|()| inflater.finish())
-                    .map_err(|violation| (violation, range.end))?;
-            }
             outbox.put_inflater(inflater);
         }
         if ends {
@@ -83,6 +61,38 @@ impl Connection {
             lend_gathered(self.receives_text(), ends, cursor, inbox);
         }
         Ok(())
+    }
+
+    /// Inflates octets of a message that `ends` with them; whether it has. Those that are not needed for a piece are given back, masked
+    /// with the `key` again.
+    fn inflate(
+        &mut self,
+        inflater: &mut Inflater,
+        octets: &mut [u8],
+        key: MaskingKey,
+        ends: bool,
+        cursor: &mut Cursor,
+        inbox: &mut Inbox,
+    ) -> Result<bool, Violation> {
+        if !octets.is_empty() {
+            let limits = self.inflate_limits(ends, ends && inflater.is_untouched());
+            let (taken, produced) = inbox.inflate(inflater, octets, limits)?;
+            self.received += produced;
+            let left = octets.len() - taken;
+            if left > 0 {
+                // Enough for a piece. What was not taken is looked at again, and is to be as it was.
+                let key = key.advanced(taken as u64);
+                key.apply(&mut octets[taken..]);
+                self.decoder.give_back(left as u64, key);
+                cursor.start -= left;
+                return Ok(false);
+            }
+        }
+        if ends && !inflater.is_untouched() {
+            inflater.judge(self.max_inflate_ratio)?;
+            inflater.finish()?;
+        }
+        Ok(ends)
     }
 
     /// `ends`: whether the message ends with the octets at hand. `whole`: whether it begins with them, too.

@@ -220,7 +220,7 @@ const MOST_MESSAGE_BYTES: u64 = isize::MAX as u64 - 255;
 
 /// The most octets that so many bytes take on the wire with permessage-deflate: what does not compress takes up to 9 bits for 8 with fixed
 /// codes (RFC 1951 §3.2.6), and the ends of blocks.
-const fn wrapped(bytes: u64) -> u64 {
+pub(crate) const fn wrapped(bytes: u64) -> u64 {
     bytes.saturating_add(bytes / 8).saturating_add(64)
 }
 

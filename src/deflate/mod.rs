@@ -78,7 +78,7 @@ mod text;
 #[cfg(feature = "deflate")]
 pub(crate) use deflater::{Deflater, Shape};
 #[cfg(feature = "deflate")]
-pub(crate) use inflater::Inflater;
+pub(crate) use inflater::{Inflater, Step};
 #[cfg(feature = "deflate")]
 pub(crate) use negotiation::MIN_COMPRESSOR_BITS;
 pub use negotiation::{NAME, NegotiationError, Parameters};

@@ -89,25 +89,15 @@ impl Header {
             .map_err(|violation| Fault { violation, at: 2 })?;
 
         let rest = &bytes[2..];
-        let (payload_len, len_bytes) = match len_7 {
-            LEN_16 => match rest.first_chunk::<2>() {
-                Some(octets) => (u64::from(u16::from_be_bytes(*octets)), 2),
-                None => return Ok(None),
-            },
-            LEN_64 => {
-                // RFC 6455 §5.2: the most significant bit must be 0. Its own octet proves it.
-                if rest.first().is_some_and(|octet| octet & 0x80 != 0) {
-                    return Err(Fault {
-                        violation: Violation::LengthOverflow,
-                        at: 3,
-                    });
-                }
-                match rest.first_chunk::<8>() {
-                    Some(octets) => (u64::from_be_bytes(*octets), 8),
-                    None => return Ok(None),
-                }
-            }
-            _ => (u64::from(len_7), 0),
+        // RFC 6455 §5.2: the most significant bit must be 0. Its own octet proves it.
+        if len_7 == LEN_64 && rest.first().is_some_and(|octet| octet & 0x80 != 0) {
+            return Err(Fault {
+                violation: Violation::LengthOverflow,
+                at: 3,
+            });
+        }
+        let Some((payload_len, len_bytes)) = payload_len(len_7, rest) else {
+            return Ok(None);
         };
         let len = 2 + len_bytes;
         judge
@@ -176,6 +166,16 @@ impl Header {
         let fin = if self.fin { FIN } else { 0 };
         fin | self.rsv.bits() | self.opcode.get()
     }
+}
+
+/// The payload length that begins with these seven bits, and how many bytes `rest` has of it; `None` if they are not all there.
+#[inline(always)]
+fn payload_len(len_7: u8, rest: &[u8]) -> Option<(u64, usize)> {
+    Some(match len_7 {
+        LEN_16 => (u16::from_be_bytes(*rest.first_chunk()?).into(), 2),
+        LEN_64 => (u64::from_be_bytes(*rest.first_chunk()?), 8),
+        _ => (len_7.into(), 0),
+    })
 }
 
 /// The bytes of a [`Header`]; derefs to them.

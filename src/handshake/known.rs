@@ -2,6 +2,7 @@
 
 use super::error::RequestError;
 use super::fields::{Fields, FieldsIter};
+use super::key::KeyText;
 use super::url::Authority;
 use crate::syntax::{self, ByteSet, MAX_EMPTY_ELEMENTS};
 
@@ -71,6 +72,22 @@ impl<'a> Known<'a> {
             return None;
         };
         Authority::parse(host).ok().map(|_| host)
+    }
+
+    /// The key, of a client that asks for our version.
+    #[inline]
+    pub(super) fn key(&self) -> Result<KeyText<'a>, RequestError> {
+        match self.version {
+            Occurs::Once(b"13") => {}
+            Occurs::Once(version) if parse_version(version).is_some() => {
+                return Err(RequestError::VersionUnknown);
+            }
+            _ => return Err(RequestError::Version),
+        }
+        match self.key {
+            Occurs::Once(key) => KeyText::parse(key).ok_or(RequestError::Key),
+            Occurs::Never | Occurs::Repeatedly => Err(RequestError::Key),
+        }
     }
 
     pub(super) fn origin(&self) -> Result<Option<&'a [u8]>, RequestError> {

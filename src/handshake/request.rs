@@ -158,26 +158,9 @@ impl<'a> RequestHead<'a> {
         if !known.upgrade.found || !known.connection.found {
             return Err(RequestError::NotWebSocket);
         }
-        match known.version {
-            Occurs::Once(b"13") => {}
-            Occurs::Once(version) if known::parse_version(version).is_some() => {
-                return Err(RequestError::VersionUnknown);
-            }
-            _ => return Err(RequestError::Version),
-        }
-        let Occurs::Once(key) = known.key else {
-            return Err(RequestError::Key);
-        };
-        let key = KeyText::parse(key).ok_or(RequestError::Key)?;
+        let key = known.key()?;
         let origin = known.origin()?;
-        // Most requests have none: not even an iterator is made.
-        if !matches!(known.subprotocols, Occurs::Never) {
-            known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
-        }
-        if !matches!(known.extensions, Occurs::Once(COMMON_OFFER)) {
-            extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
-                .map_err(RequestError::Extensions)?;
-        }
+        self.check_lists()?;
         if known.expects_other {
             return Err(RequestError::Expectation);
         }
@@ -198,6 +181,21 @@ impl<'a> RequestHead<'a> {
             extensions: known.extensions,
             expects_continue: known.expects_continue,
         })
+    }
+
+    /// Checks the lists of subprotocols and extensions.
+    #[inline]
+    fn check_lists(&self) -> Result<(), RequestError> {
+        let (known, fields) = (&self.known, self.fields);
+        // Most requests have none: not even an iterator is made.
+        if !matches!(known.subprotocols, Occurs::Never) {
+            known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
+        }
+        if !matches!(known.extensions, Occurs::Once(COMMON_OFFER)) {
+            extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
+                .map_err(RequestError::Extensions)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes of a compressed message: inflated into the inbox.
 
 use super::{Content, Inbox};
-use crate::deflate::Inflater;
+use crate::deflate::{Inflater, Step};
 use crate::error::Violation;
 
 /// Of a message that is lent in pieces, one is lent once so many bytes are inflated. It has at most little more.
@@ -44,16 +44,8 @@ impl Inbox {
         loop {
             let start = self.bytes.len();
             let left = limits.room - (start - first) as u64;
-            let room = self.room_to_inflate(octets.len() - taken, left);
-            let room = if limits.pieces {
-                room.min(
-                    PIECE_TO_LEND_BYTES
-                        .saturating_sub(start - first)
-                        .max(LEAST_ROOM_BYTES),
-                )
-            } else {
-                room
-            };
+            let room =
+                self.room_to_inflate(octets.len() - taken, left, limits.pieces.then_some(start - first));
             let to = &mut self.bytes.spare()[..room];
             let next = &octets[taken..];
             let next = if judges {
@@ -69,21 +61,7 @@ impl Inbox {
             self.bytes.add_spare(step.produced);
             taken += step.taken;
             let is_full = step.produced == room;
-            let exceeds = step.produced as u64 > left;
-            // What comes first in the message fails it, however the octets are cut: text within the limit, the limit, and
-            // what could not be inflated.
-            if self.content == Content::Text {
-                let within = self.bytes.len() - usize::from(exceeds);
-                let fed = self.validator.feed(&self.bytes[start..within]);
-                fed.map_err(|_| Violation::InvalidUtf8)?;
-            }
-            if exceeds {
-                return Err(Violation::MessageTooBig);
-            }
-            let is_stuck = !is_full && step.taken == 0 && !next.is_empty() && !step.final_block;
-            if step.failed || is_stuck {
-                return Err(Violation::InvalidDeflate);
-            }
+            self.judge_step(start, &step, left, !is_full && !next.is_empty())?;
             if step.final_block {
                 inflater.remember(&self.bytes[remembered..]);
                 remembered = self.bytes.len();
@@ -104,9 +82,30 @@ impl Inbox {
         Ok((taken, (self.bytes.len() - first) as u64))
     }
 
+    /// Judges a step that began at `start`, `left` bytes below the limit. `may_go_on`: it had octets, and room for more bytes. What
+    /// comes first in the message fails it, however the octets are cut: text within the limit, the limit, and what could not be inflated.
+    fn judge_step(&mut self, start: usize, step: &Step, left: u64, may_go_on: bool) -> Result<(), Violation> {
+        let exceeds = step.produced as u64 > left;
+        if self.content == Content::Text {
+            let within = self.bytes.len() - usize::from(exceeds);
+            let fed = self.validator.feed(&self.bytes[start..within]);
+            fed.map_err(|_| Violation::InvalidUtf8)?;
+        }
+        if exceeds {
+            return Err(Violation::MessageTooBig);
+        }
+        let is_stuck = may_go_on && step.taken == 0 && !step.final_block;
+        if step.failed || is_stuck {
+            Err(Violation::InvalidDeflate)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Room for the next step of inflating so many octets, `left` bytes below the limit: one more than that, to tell that
-    /// it is exceeded. The capacity doubles, but not beyond the limit.
-    fn room_to_inflate(&mut self, octets: usize, left: u64) -> usize {
+    /// it is exceeded. The capacity doubles, but not beyond the limit. Of a message that is lent in pieces there are `piece` bytes to lend
+    /// already.
+    fn room_to_inflate(&mut self, octets: usize, left: u64, piece: Option<usize>) -> usize {
         let most = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(1);
         let least = octets
             .saturating_mul(4)
@@ -117,7 +116,11 @@ impl Inbox {
             self.bytes
                 .reserve_ahead(least, len.min(most).saturating_sub(least));
         }
-        self.bytes.spare().len().min(most)
+        let room = self.bytes.spare().len().min(most);
+        match piece {
+            Some(bytes) => room.min(PIECE_TO_LEND_BYTES.saturating_sub(bytes).max(LEAST_ROOM_BYTES)),
+            None => room,
+        }
     }
 
     /// Whether there is something to lend of a message that goes on.

@@ -2,8 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::{Frame, Outbox};
+use crate::connection::wrapped;
 use crate::deflate::{Deflater, Inflater, Pool, Settings, Shape};
 use crate::error::SendError;
 use crate::frame::{Header, Opcode, Rsv};
@@ -116,8 +118,8 @@ impl Outbox {
 
     /// Appends a frame with compressed payload data: straight into the buffer, and masked there.
     pub(crate) fn push_compressed(&mut self, frame: Frame<'_>, how: Compression) -> Result<(), SendError> {
-        // What does not compress takes a little more.
-        self.check_room(frame.payload.len() + frame.payload.len() / 8 + 64)?;
+        let most = wrapped(frame.payload.len() as u64);
+        self.check_room(usize::try_from(most).unwrap_or(usize::MAX))?;
         let key = if frame.masked {
             Some(self.masking_key()?)
         } else {
@@ -152,21 +154,26 @@ impl Outbox {
             return self.push(frame);
         }
         header.payload_len = len as u64;
+        let payload = self.put_header_before(start..start + room, &header);
+        key.unwrap_or_default().apply(payload); // zero changes nothing
+        Ok(())
+    }
+
+    /// Puts a header into the room that was kept for it before the payload data at the end, which moves if the header is shorter, or
+    /// longer; that data.
+    fn put_header_before(&mut self, room: Range<usize>, header: &Header) -> &mut [u8] {
         let header = header.encode();
-        // With its true length the header may be shorter, or longer.
-        let (from, to) = (start + room, start + header.len());
+        let (start, from, to) = (room.start, room.end, room.start + header.len());
+        let end = self.buffer.len();
         if from != to {
             let longer = to.saturating_sub(from);
             self.buffer.reserve(longer);
             self.buffer.add_spare(longer);
-            self.buffer.copy_within(from..from + len, to);
-            self.buffer.truncate(to + len);
+            self.buffer.copy_within(from..end, to);
+            self.buffer.truncate(to + end - from);
         }
         self.buffer[start..to].copy_from_slice(&header);
-        if let Some(key) = key {
-            key.apply(&mut self.buffer[to..]);
-        }
-        Ok(())
+        &mut self.buffer[to..]
     }
 
     /// The end of what was inflated, which later messages may refer to, for a process that takes the connection over.
