@@ -5,9 +5,12 @@
 #![cfg(feature = "alloc")]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic)]
 
+mod roles;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use roles::{ROLES, outbox};
 use ws_proto::frame::{Header, Opcode};
 use ws_proto::handshake::{HeadLimits, Server};
 use ws_proto::mask::MaskingKey;
@@ -87,15 +90,7 @@ fn assert_allocates_nothing(context: &str, work: impl FnOnce()) {
     assert_eq!((heap.allocations, heap.peak_bytes), (0, 0), "{context}: {heap:?}");
 }
 
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const SIZES: [usize; 8] = [8, 125, 126, 1 << 10, 4 << 10, 64 << 10, (64 << 10) + 1, 1 << 20];
-
-fn outbox(role: Role) -> Outbox {
-    match role {
-        Role::Client => Outbox::client([3; 16]),
-        Role::Server => Outbox::new(),
-    }
-}
 
 /// A frame as the peer of this role sends it.
 fn frame(receiver: Role, fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
@@ -612,6 +607,7 @@ fn a_frame_piece_by_piece_takes_constant_memory() {
 #[cfg(feature = "deflate")]
 mod compressed {
     use super::*;
+    use crate::roles::peer_of;
     use ws_proto::Violation;
     use ws_proto::deflate::{Parameters, Pool, Settings};
     use ws_proto::frame::Rsv;
@@ -637,13 +633,6 @@ mod compressed {
         let mut settings = Settings::default();
         settings.mem_level = mem_level;
         Pool::new(settings)
-    }
-
-    fn peer_of(role: Role) -> Role {
-        match role {
-            Role::Client => Role::Server,
-            Role::Server => Role::Client,
-        }
     }
 
     /// What the peer of this role sends of a message, compressed without context, in two fragments or one frame.

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Case, ROLES, Seen, all_to, outbox, receive, to};
+use common::{Case, ROLES, Seen, all_to, outbox, peer_of, receive, to};
 use ws_proto::deflate::{Parameters, Pool, Settings};
 use ws_proto::frame::Rsv;
 use ws_proto::{
@@ -31,13 +31,6 @@ fn config(agreed: Parameters) -> Config {
     let mut config = Config::default();
     config.deflate = Some(agreed);
     config
-}
-
-fn peer_of(role: Role) -> Role {
-    match role {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
-    }
 }
 
 // ---- control frames ----

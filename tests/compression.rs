@@ -6,7 +6,7 @@ mod blocks;
 mod common;
 
 use blocks::Walker;
-use common::{Case, ROLES, Seen, hex, outbox, receive, to, to_hex};
+use common::{Case, ROLES, Seen, hex, outbox, peer_of, receive, to, to_hex};
 use ws_proto::deflate::{Parameters, Pool, Settings};
 use ws_proto::frame::{Decoder, Part, Rsv, Rules};
 use ws_proto::{Config, Connection, Inbox, MessageKind, Outbox, Role};
@@ -41,13 +41,6 @@ fn sender(role: Role, agreed: Parameters) -> (Connection, Outbox) {
     outbox.set_pool(pool(6, 8));
     outbox.set_max_bytes(u32::MAX);
     (Connection::new(role, &config(agreed)), outbox)
-}
-
-fn peer_of(role: Role) -> Role {
-    match role {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
-    }
 }
 
 /// The frames that an endpoint of this role sent, unmasked: first octet and payload data.

@@ -5,12 +5,10 @@
 mod streams;
 
 use proptest::prelude::*;
-use streams::{Collector, Item, Payload, Seen, kind, outbox, peer_of, role, send};
+use streams::{Collector, Item, Payload, ROLES, Seen, kind, outbox, peer_of, role, send};
 use ws_proto::frame::{Header, Opcode, Rsv};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, Violation};
-
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 /// An endpoint and its transport: what it sees of reads of at most so many bytes each.
 struct Endpoint {

@@ -6,7 +6,9 @@ mod common;
 
 use std::collections::HashSet;
 
-use common::{ROLES, all_to, code, drain, feed, frames, hex, outbox, receive, side, to, to_hex, vectors};
+use common::{
+    ROLES, all_to, code, drain, feed, frames, hex, outbox, peer_of, receive, side, to, to_hex, vectors,
+};
 use ws_proto::frame::{Header, Opcode};
 use ws_proto::handshake::{Accept, HeadLimits, Server};
 use ws_proto::mask::MaskingKey;
@@ -189,7 +191,7 @@ fn s5_2_messages_of_every_form_of_length_arrive() {
             let (mut connection, mut outbox) = (connection(role), outbox(role));
             let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
             connection.send_binary(&payload, &mut outbox).unwrap();
-            let peer = other(role);
+            let peer = peer_of(role);
             let mut peer_connection = Connection::new(peer, &Config::default());
             let seen = receive(
                 &mut peer_connection,
@@ -199,13 +201,6 @@ fn s5_2_messages_of_every_form_of_length_arrive() {
             );
             assert_eq!(seen, [common::Seen::Binary(payload)]);
         }
-    }
-}
-
-fn other(role: Role) -> Role {
-    match role {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
     }
 }
 
@@ -221,7 +216,7 @@ fn s5_4_text_fragments_may_be_cut_inside_a_character() {
                 .unwrap();
             connection.continue_message(b"", &mut outbox).unwrap();
             connection.finish_message(back, &mut outbox).unwrap();
-            feed(other(role), outbox.bytes()).saw(&format!("text \"{text}\""));
+            feed(peer_of(role), outbox.bytes()).saw(&format!("text \"{text}\""));
         }
     }
 }
@@ -540,7 +535,7 @@ fn s5_4_no_sequence_of_calls_breaks_the_order_of_fragments() {
                 let _ = CALLS[rest % CALLS.len()](&mut connection, &mut outbox);
                 rest /= CALLS.len();
             }
-            let peer = other(role);
+            let peer = peer_of(role);
             let mut peer_connection = Connection::new(peer, &Config::default());
             let seen = receive(
                 &mut peer_connection,

@@ -1,17 +1,20 @@
 //! What the tests share: the [`feed`] harness, a notation for events, hex, and the vector files.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[allow(clippy::duplicate_mod, reason = "some tests have common and streams")]
+#[path = "../roles/mod.rs"]
+mod roles;
+
 use std::fmt;
 
+#[allow(unused_imports, reason = "not every test asks for each")]
+pub(crate) use roles::{ROLES, outbox, peer_of};
 use ws_proto::frame::{Decoder, Header, Opcode, Part, Rsv, Rules};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{
     Buffer, Close, CloseCode, Config, Connection, Event, Inbox, InboxSlot, Input, Outbox, Role, Status,
     Transport, Violation,
 };
-
-/// Both roles, for tests that come in pairs.
-pub(crate) const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 /// The masking key of RFC 6455's examples, which [`to`] uses.
 pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -365,14 +368,6 @@ fn is_of_contents(violation: Violation) -> bool {
             | Violation::InflateRatio
             | Violation::TooManyFinalBlocks
     )
-}
-
-/// An empty outbox for the role; a client's always has the same keys.
-pub(crate) fn outbox(role: Role) -> Outbox {
-    match role {
-        Role::Client => Outbox::client([7; 16]),
-        Role::Server => Outbox::new(),
-    }
 }
 
 /// All that an endpoint sent, as [`frames`] gives it; the Pong that follows when another one goes out too.

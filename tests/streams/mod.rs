@@ -1,8 +1,14 @@
 //! Streams of frames to try an endpoint with, right ones and nearly right ones; and what an endpoint saw of them.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[allow(clippy::duplicate_mod, reason = "some tests have common and streams")]
+#[path = "../roles/mod.rs"]
+mod roles;
+
 use proptest::prelude::*;
 use proptest::sample::Index;
+#[allow(unused_imports, reason = "not every test asks for each")]
+pub(crate) use roles::{ROLES, outbox, peer_of};
 use ws_proto::frame::{Header, Opcode, Rsv};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{Config, Connection, Event, MessageKind, Outbox, Role};
@@ -100,19 +106,6 @@ pub(crate) fn way() -> impl Strategy<Value = Way> {
     ]
 }
 
-pub(crate) fn outbox(role: Role) -> Outbox {
-    match role {
-        Role::Client => Outbox::client([7; 16]),
-        Role::Server => Outbox::new(),
-    }
-}
-
-pub(crate) fn peer_of(role: Role) -> Role {
-    match role {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
-    }
-}
 pub(crate) fn slices(len: usize, way: &Way) -> Vec<(usize, usize)> {
     let mut ends: Vec<usize> = match way {
         Way::Cut(cuts) => cuts.iter().map(|cut| cut.index(len + 1)).collect(),
