@@ -160,7 +160,15 @@ impl<'a> RequestHead<'a> {
         }
         let key = known.key()?;
         let origin = known.origin()?;
-        self.check_lists()?;
+        // Most requests have no subprotocols, and the extensions that Chromium has: not even an iterator is made.
+        let are_common = match known.extensions {
+            Occurs::Never => true,
+            Occurs::Once(extensions) => extensions == COMMON_OFFER, // as a pattern it would be compared octet by octet
+            Occurs::Repeatedly => false,
+        };
+        if !are_common || !matches!(known.subprotocols, Occurs::Never) {
+            self.check_lists()?;
+        }
         if known.expects_other {
             return Err(RequestError::Expectation);
         }
@@ -184,17 +192,12 @@ impl<'a> RequestHead<'a> {
     }
 
     /// Checks the lists of subprotocols and extensions.
-    #[inline]
+    #[cold]
     fn check_lists(&self) -> Result<(), RequestError> {
         let (known, fields) = (&self.known, self.fields);
-        // Most requests have none: not even an iterator is made.
-        if !matches!(known.subprotocols, Occurs::Never) {
-            known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
-        }
-        if !matches!(known.extensions, Occurs::Once(COMMON_OFFER)) {
-            extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
-                .map_err(RequestError::Extensions)?;
-        }
+        known::check_subprotocols(Lines::new(known.subprotocols, fields, PROTOCOL))?;
+        extension::parse(Lines::new(known.extensions, fields, EXTENSIONS))
+            .map_err(RequestError::Extensions)?;
         Ok(())
     }
 }
