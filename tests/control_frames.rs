@@ -175,6 +175,43 @@ fn s5_5_3_pong_follows_once_the_one_before_is_going_out() {
     }
 }
 
+#[test]
+fn s5_5_3_a_pong_that_was_lent_stays() {
+    for role in ROLES {
+        for taken in [0, 1, usize::MAX] {
+            let mut endpoint = Endpoint::new(role);
+            endpoint.sends("a");
+            endpoint.pinged(b"1");
+            let in_flight = endpoint.outbox.lend().to_vec();
+            endpoint.pinged(b"older");
+            endpoint.sends("b");
+            endpoint.pinged(b"22");
+            assert!(endpoint.outbox.bytes().starts_with(&in_flight));
+            let taken = taken.min(in_flight.len());
+            endpoint.outbox.consume(taken);
+            // Lent again, or by a write of another kind.
+            let _ = endpoint.outbox.lend();
+            endpoint.pinged(b"333");
+            let mut wire = in_flight[..taken].to_vec();
+            wire.extend_from_slice(endpoint.outbox.bytes());
+            endpoint.outbox.consume(usize::MAX);
+            wire.extend_from_slice(endpoint.outbox.bytes());
+            let expected: &[_] = if taken == in_flight.len() {
+                // The second one was in the buffer by then, and was lent, too.
+                &["81 61", "8a 31", "81 62", "8a 3232", "8a 333333"]
+            } else {
+                &["81 61", "8a 31", "81 62", "8a 333333"]
+            };
+            assert_eq!(frames(role, &wire), expected, "{taken} bytes taken");
+            // What was not lent is replaced, as ever.
+            endpoint.outbox.consume(usize::MAX);
+            endpoint.pinged(b"4");
+            endpoint.pinged(b"5");
+            endpoint.drains(&["8a 35"]);
+        }
+    }
+}
+
 /// A Pong that the transport has begun to take is not touched any more.
 #[test]
 fn s5_5_3_pong_that_is_going_out_stays() {

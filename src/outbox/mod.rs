@@ -64,6 +64,8 @@ struct InUse {
     generator: Generator,
     /// The automatic Pong that goes out after the one in the buffer: the answer to the latest Ping.
     next_pong: Option<Pong>,
+    /// The one in the buffer is not to be replaced: a write has it.
+    pong_is_lent: bool,
     /// Not an inbox's, since that has no room for it: here one pointer serves for all.
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
@@ -137,10 +139,39 @@ impl Outbox {
     }
 
     /// The bytes to write next; empty if nothing waits.
+    ///
+    /// Until something is received: a newer Ping replaces the Pong at their end. For a write that may last longer, see [`lend`](Self::lend).
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.start as usize..]
+    }
+
+    /// [`bytes`](Self::bytes) for a write that is in flight while something is received or sent, as in a completion loop, or that has to be
+    /// tried again with the same bytes, as with some TLS libraries: until they are [consumed](Self::consume), what comes goes behind
+    /// them. They may move in memory.
+    ///
+    /// ```
+    /// use ws_proto::{Config, Connection, Inbox, Input, Outbox, Role};
+    ///
+    /// let mut connection = Connection::new(Role::Server, &Config::default());
+    /// let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+    /// let mut input = Input::new(*b"\x89\x82\0\0\0\0p1\x89\x82\0\0\0\0p2", &mut inbox);
+    ///
+    /// connection.receive(&mut input, &mut outbox)?; // the first Ping
+    /// let in_flight = outbox.lend().to_vec();
+    /// connection.receive(&mut input, &mut outbox)?; // the second one
+    /// assert_eq!((&in_flight[..], outbox.bytes()), (&b"\x8a\x02p1"[..], &b"\x8a\x02p1"[..]));
+    /// outbox.consume(in_flight.len());
+    /// assert_eq!(outbox.bytes(), b"\x8a\x02p2");
+    /// # Ok::<(), ws_proto::Violation>(())
+    /// ```
+    #[must_use]
+    pub fn lend(&mut self) -> &[u8] {
+        if self.pong != NO_PONG {
+            self.in_use().pong_is_lent = true;
+        }
+        self.bytes()
     }
 
     /// Number of bytes that wait.
@@ -162,7 +193,7 @@ impl Outbox {
         self.len() >= self.max_bytes as usize
     }
 
-    /// Sets the high-water mark in bytes. One message may pass it, up to 4 GiB in all; what is sent after it is
+    /// Sets the high-water mark in bytes; with 0 nothing is sent but automatic replies. One message may pass it, up to 4 GiB in all; what is sent after it is
     /// refused. Automatic replies always fit below 4 GiB: they are at most two Pongs, one of which waits outside, and one Close frame.
     pub fn set_max_bytes(&mut self, max_bytes: u32) {
         self.max_bytes = max_bytes.min(MOST_BYTES);

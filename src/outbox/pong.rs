@@ -58,7 +58,7 @@ impl Outbox {
     }
 
     /// Answers a Ping. Of several that come while nothing is consumed, the latest is answered
-    /// (RFC 6455 §5.5.3): it replaces the Pong that waits, if that is the last thing waiting, or follows once
+    /// (RFC 6455 §5.5.3): it replaces the Pong that waits, if that is the last thing waiting and not lent, or follows once
     /// that one goes out. `held`: a frame is being sent piece by piece.
     pub(crate) fn push_pong(&mut self, payload: &[u8], masked: bool, held: bool) -> Result<(), SendError> {
         if held {
@@ -68,7 +68,8 @@ impl Outbox {
         if self.pong != NO_PONG {
             let start = self.pong as usize;
             let pong_len = pong_header_len(masked) + usize::from(self.buffer[start + 1] & 0x7f);
-            if start + pong_len < self.buffer.len() {
+            let is_lent = self.in_use.as_ref().is_some_and(|in_use| in_use.pong_is_lent);
+            if is_lent || start + pong_len < self.buffer.len() {
                 self.keep_pong(payload, masked, held);
                 return Ok(());
             }
@@ -83,6 +84,9 @@ impl Outbox {
             masked,
         })?;
         self.pong = (self.buffer.len() - payload.len() - pong_header_len(masked)) as u32;
+        if let Some(in_use) = &mut self.in_use {
+            in_use.pong_is_lent = false;
+        }
         Ok(())
     }
 
