@@ -15,7 +15,8 @@ use crate::utf8::InvalidUtf8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A reserved bit that no negotiated extension defines (RFC 6455 §5.2).
+    /// A reserved bit that no negotiated extension defines (RFC 6455 §5.2); or that one does which
+    /// [`Config`](crate::Config) was not told of.
     #[error("the peer set a reserved bit that no extension defines")]
     ReservedBit,
     /// Opcode 3 to 7 or 11 to 15 (RFC 6455 §5.2).

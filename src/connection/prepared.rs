@@ -119,7 +119,8 @@ impl Prepared {
 
 impl Connection {
     /// Sends a message that was encoded once for many connections: one copy of its bytes. A connection that compresses and
-    /// takes over its context compresses it.
+    /// takes over its context compresses it. One that does not gets it compressed if it was [prepared](Prepared::prepare_for) for its
+    /// window, and else as it is.
     ///
     /// # Errors
     /// As [`send_text`](Self::send_text), and [`SendError::MustMask`].

@@ -40,7 +40,8 @@ pub struct Timing {
     /// A Ping is sent when nothing was received for so long (RFC 6455 §5.5.2), but not inside a frame that is sent
     /// [piece by piece](Connection::begin_frame). Default: 20 s. `None`: no heartbeat.
     pub ping_after: Option<Duration>,
-    /// The connection is dead when nothing at all was received for so long after that Ping. Default: 20 s.
+    /// The connection is dead when nothing at all was received for so long after that Ping, or after the time for one that had no
+    /// room in the outbox: see [`Deadlines::received`]. Default: 20 s.
     /// Breach: [`Timeout::Dead`].
     pub pong_within: Duration,
     /// Longest time from the beginning of the closing handshake, or from failing the connection, to the end of the
@@ -66,7 +67,8 @@ impl Default for Timing {
 /// Time is a [`Duration`] since an origin of the caller's, the same in all calls, and must not go backwards. There is one
 /// rule: **ask [`next_timeout`](Self::next_timeout) after each round** of receiving and sending. That is when it is noticed
 /// that the opening handshake is over (there is a [`Connection`]), that the connection is closing, and that it is
-/// closed; the timeouts begin there. Besides it is told of what came in: bytes, messages, Pongs.
+/// closed; the timeouts begin there. Besides it is told of what came in: bytes, messages, Pongs; of messages that were sent; and of a
+/// transport that takes bytes again.
 ///
 /// Nothing is due early. It is due at most 2 ms later than the [`Timing`] says, since time is kept in whole milliseconds,
 /// and then at the very time that `next_timeout` told. Calls at other times are harmless, early or late; only one that is

@@ -84,7 +84,9 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The HTTP status that says so.
+    /// The HTTP status that says so. Whoever writes the response with another HTTP library adds what [`refuse`](Self::refuse) does:
+    /// with 405 `Allow: GET`; with 426 `Upgrade: websocket` and `Upgrade` in Connection (RFC 9110 §15.5.22), and
+    /// `Sec-WebSocket-Version: 13`, as with [`Version`](Self::Version) (RFC 6455 §4.4).
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {

@@ -27,7 +27,8 @@ pub struct Key([u8; 24]);
 static BASE64: ByteSet = ByteSet::alphanumeric_and(b"+/");
 
 impl Key {
-    /// The key of 16 bytes, which a client must draw at random for every handshake (RFC 6455 §4.1 item 7).
+    /// The key of 16 bytes, which a client must draw at random for every handshake (RFC 6455 §4.1 item 7): from the operating system, by
+    /// `getrandom`, say. `Client::start` draws them from the outbox's generator.
     #[must_use]
     pub fn from_nonce(nonce: [u8; 16]) -> Self {
         Self(base64(&nonce))

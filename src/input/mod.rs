@@ -32,9 +32,10 @@ const LEAD_BYTES: usize = 4 << 10;
 ///
 /// ```
 /// # use std::io::{self, Read, Write};
-/// use ws_proto::{Connection, Event, Inbox, Input, Outbox, Transport};
+/// use ws_proto::{Connection, Event, Inbox, Input, Outbox, SendError, Transport};
 ///
-/// // What to do with the socket now: see `Connection::transport`.
+/// // What to do with the socket now: see `Connection::transport`. Not to be called while more waits in the outbox than
+/// // leaves room for the answers to a read.
 /// fn on_readable(
 ///     socket: &mut (impl Read + Write),
 ///     buffer: &mut [u8],
@@ -49,9 +50,15 @@ const LEAD_BYTES: usize = 4 << 10;
 ///     let mut input = Input::new(&mut buffer[..n], inbox);
 ///     if let Err(error) = echo(connection, &mut input, outbox) {
 ///         eprintln!("{error}"); // a violation is answered already
+///         if error.is::<SendError>() {
+///             connection.abort(outbox); // no room for an answer: the rest of the read is lost
+///         }
 ///     }
-///     let written = socket.write(outbox.bytes())?; // in any case
-///     outbox.consume(written);
+///     match socket.write(outbox.bytes()) { // in any case
+///         Ok(written) => outbox.consume(written),
+///         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {} // and once it is writable
+///         Err(error) => return Err(error),
+///     }
 ///     Ok(connection.transport(outbox))
 /// }
 ///
@@ -99,11 +106,13 @@ const LEAD_BYTES: usize = 4 << 10;
 /// # trait Socket {
 /// #     async fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize>;
 /// #     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize>;
+/// #     async fn shutdown(&mut self) -> std::io::Result<()>;
 /// # }
 /// # type Error = Box<dyn std::error::Error>;
 ///
 /// impl<S: Socket> WebSocket<S> {
-///     /// The next event; `None` at the end, after a closing handshake. Ask until then: the last answers are written here.
+///     /// The next event; `None` at the end, after a closing handshake. Ask until then, for some seconds behind an error, too: the
+///     /// last answers are written here, and what still comes is read, lest the transport is reset before they have arrived.
 ///     async fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
 ///         loop {
 ///             let found = self.connection.receive(&mut self.input, &mut self.outbox);
@@ -111,10 +120,15 @@ const LEAD_BYTES: usize = 4 << 10;
 ///                 return Ok(Some(self.input.event()));
 ///             }
 ///             self.flush().await?; // a violation is answered, too
-///             found?;
-///             if self.connection.transport(&self.outbox) == Transport::Close {
-///                 return Ok(None);
+///             match self.connection.transport(&self.outbox) {
+///                 Transport::Keep => {}
+///                 Transport::ShutdownWrite => self.socket.shutdown().await?,
+///                 Transport::Close => {
+///                     self.connection.receive_eof(&self.outbox); // it ends here
+///                     return Ok(None);
+///                 }
 ///             }
+///             found?;
 ///             self.fill().await?;
 ///         }
 ///     }
@@ -145,6 +159,7 @@ const LEAD_BYTES: usize = 4 << 10;
 /// # impl Socket for Loopback {
 /// #     async fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> { std::io::Read::read(&mut self.0, space) }
 /// #     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> { std::io::Write::write(&mut self.1, bytes) }
+/// #     async fn shutdown(&mut self) -> std::io::Result<()> { self.1.push(b'.'); Ok(()) }
 /// # }
 /// # fn now<T>(future: impl Future<Output = T>) -> T {
 /// #     let Poll::Ready(value) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else { panic!() };
@@ -165,7 +180,11 @@ const LEAD_BYTES: usize = 4 << 10;
 /// # assert_eq!(now(server.next()).unwrap(), Some(Event::Close(None)));
 /// # assert_eq!(now(server.next()).unwrap(), None);
 /// # assert_eq!(server.socket.1, b"\x88\0");
+/// # assert!(server.connection.status().clean);
 /// # assert!(now(socket(Role::Server, b"\x81", Outbox::new()).next()).is_err());
+/// # let mut server = socket(Role::Server, b"\xff\0", Outbox::new());
+/// # assert!(now(server.next()).is_err() && server.socket.1 == b"\x88\x02\x03\xea.");
+/// # assert!(now(server.next()).is_err() && !server.connection.status().clean);
 /// ```
 ///
 /// An owner of reference-counted memory asks where the event lies and splits the message off without a copy:
