@@ -12,9 +12,9 @@ pub struct Limits {
     /// Most payload bytes of a data frame, as they are on the wire, checked at its header. With permessage-deflate an eighth and 64
     /// more, lest data that do not compress be refused for what they are wrapped in. Default: 16 MiB. Breach: 1009.
     pub max_frame_bytes: u64,
-    /// Most bytes of a message, which `max_frame_bytes` bounds as well if it is one frame. Checked at the header of the frame that would exceed it; of a compressed one, inflated,
-    /// checked while it is inflated, and its frames may declare an eighth and 64 more, as above. Without [`pieces`](Config::pieces) no more than
-    /// one slice can have, less 255. Default: 16 MiB. Breach: 1009.
+    /// Most bytes of a message, which `max_frame_bytes` bounds as well if it is one frame. Checked at the header of the frame that
+    /// would exceed it; of a compressed one, inflated, checked while it is inflated, and its frames may declare an eighth and 64 more,
+    /// as above. Without [`pieces`](Config::pieces) no more than one slice can have, less 255. Default: 16 MiB. Breach: 1009.
     pub max_message_bytes: u64,
     /// Most fragments of a message; an empty one that is not the last counts as [16](Self::EMPTY_FRAGMENT), and 0 counts as 1. Default: 65 536.
     /// Breach: 1008.
