@@ -11,6 +11,7 @@ mod deflate;
 mod end_to_end;
 mod frames;
 mod ideal;
+mod list;
 mod measure;
 mod peers;
 mod plot;
@@ -94,7 +95,7 @@ fn measure(options: &Options) -> Vec<Row> {
     };
     let tap = Some(wire::Tap::default());
     let (mut rows, mut left) = (Vec::new(), Vec::new());
-    for (checked, timed) in workloads::all(&tap).iter().zip(&workloads::all(&None)) {
+    for (checked, timed) in list::all(&tap).iter().zip(&list::all(&None)) {
         if wanted(&timed.group) {
             eprintln!("{}, {}", timed.group, timed.case);
             rows.extend(measure::workload(

@@ -8,10 +8,11 @@ use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role};
 use crate::alloc;
 use crate::contender::{Contender, Seen};
 use crate::deflate::Context;
+use crate::list;
 use crate::peers;
 use crate::table::{Left, Row, quartiles};
 use crate::wire::{self, Tap};
-use crate::workloads::{self, ACCEPT, Job, Workload};
+use crate::workloads::{ACCEPT, Job, Workload};
 
 /// How long and how often.
 pub struct Effort {
@@ -199,7 +200,7 @@ fn receive(bytes: &mut [u8], role: Role, deflate: Option<Context>, seen: &mut Se
 
 /// What each holds for a connection that has received a message, in bytes of its own and on the heap.
 pub fn idle() -> Vec<Row> {
-    let job = workloads::idle();
+    let job = list::idle();
     let mut rows = Vec::new();
     for (name, enter) in peers::ALL {
         let before = alloc::held();
