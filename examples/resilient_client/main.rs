@@ -16,13 +16,14 @@
 //! Where to look: `Client::run` is the event loop, and `Client::lost` decides whether and when to connect again. In
 //! `common/`, `queue.rs` keeps the messages, and `link.rs` is one connection.
 
-#[path = "common/link.rs"]
+#[path = "../common/link.rs"]
 mod link;
-#[path = "common/queue.rs"]
+mod options;
+#[path = "../common/queue.rs"]
 mod queue;
-#[path = "common/signals.rs"]
+#[path = "../common/signals.rs"]
 mod signals;
-#[path = "common/wait.rs"]
+#[path = "../common/wait.rs"]
 mod wait;
 
 use std::collections::VecDeque;
@@ -30,28 +31,17 @@ use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use lexopt::{Arg, ValueExt};
 use link::{End, Link};
 use mio::net::TcpStream;
+use options::{HELP, Options};
 use queue::Queue;
 use signals::Signals;
 use wait::Wait;
 use ws_proto::handshake::{ClientRequest, Field, Url};
-use ws_proto::{Backoff, CloseCode, Delays, Reconnect, SendError, Timing};
-
-const HELP: &str = "\
-Usage: resilient_client ws://HOST[:PORT]/[PATH] [options]
-
-  --token T            sent as `Authorization: Bearer T`; it may as well be a part of the URL
-  --queue N            lines that wait for a connection or an acknowledgement [1000]
-  --ping-interval-s N  a Ping after N seconds of silence, a new connection after N more; 0: none [20]
-  --max-delay-ms N     longest wait before it connects again [30000]
-  --help               this text
-";
+use ws_proto::{Backoff, CloseCode, Reconnect, SendError};
 
 /// A server that asks for time gets so much more than the usual delay.
 const LATER: Duration = Duration::from_secs(5);
@@ -63,15 +53,6 @@ const READ_BYTES: usize = 64 << 10;
 const MAX_LINE_BYTES: usize = 1 << 20;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-struct Options {
-    url: String,
-    /// The value of the field Authorization.
-    authorization: Option<String>,
-    queue: usize,
-    timing: Timing,
-    delays: Delays,
-}
 
 struct Client<'a> {
     options: &'a Options,
@@ -97,7 +78,7 @@ struct Client<'a> {
 }
 
 fn main() -> ExitCode {
-    let options = match parse() {
+    let options = match Options::parse() {
         Ok(Some(options)) => options,
         Ok(None) => {
             let _ = io::stdout().write_all(HELP.as_bytes());
@@ -396,39 +377,4 @@ fn clear() {
 fn fail(code: u8, error: Box<dyn Error>) -> ExitCode {
     note(&format!("resilient_client: {error}"));
     ExitCode::from(code)
-}
-
-/// The command line; `None` if help is asked for.
-fn parse() -> std::result::Result<Option<Options>, lexopt::Error> {
-    let mut url = None;
-    let mut options = Options {
-        url: String::new(),
-        authorization: None,
-        queue: 1000,
-        timing: Timing::default(),
-        delays: Delays::default(),
-    };
-    options.delays.cap = Duration::from_secs(30);
-    let mut parser = lexopt::Parser::from_env();
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Value(value) if url.is_none() => url = Some(value.string()?),
-            Arg::Long("token") => {
-                options.authorization = Some(format!("Bearer {}", parser.value()?.string()?))
-            }
-            Arg::Long("queue") => options.queue = parser.value()?.parse::<NonZeroUsize>()?.get(),
-            Arg::Long("ping-interval-s") => {
-                let interval = Duration::from_secs(parser.value()?.parse()?);
-                options.timing.ping_after = (!interval.is_zero()).then_some(interval);
-                options.timing.pong_within = interval;
-            }
-            Arg::Long("max-delay-ms") => {
-                options.delays.cap = Duration::from_millis(parser.value()?.parse::<NonZeroU64>()?.get());
-            }
-            Arg::Long("help") | Arg::Short('h') => return Ok(None),
-            other => return Err(other.unexpected()),
-        }
-    }
-    options.url = url.ok_or("a URL is missing, such as ws://127.0.0.1:9001/")?;
-    Ok(Some(options))
 }
