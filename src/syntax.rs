@@ -106,6 +106,20 @@ mod tests {
     }
 
     #[test]
+    fn all_looks_at_each_byte() {
+        for len in 0..70 {
+            let mut bytes = [b'a'; 70];
+            let bytes = &mut bytes[..len];
+            assert!(all(bytes, |byte| byte.is_ascii_graphic()), "{len}");
+            for at in 0..len {
+                bytes[at] = b'\n';
+                assert!(!all(bytes, |byte| byte.is_ascii_graphic()), "{at} of {len}");
+                bytes[at] = b'a';
+            }
+        }
+    }
+
+    #[test]
     fn r9110_5_6_1_empty_elements_are_seen() {
         assert!(elements(b" a ,\t, b").eq([&b"a"[..], b"", b"b"]));
         assert!(elements(b"").eq([&b""[..]]));

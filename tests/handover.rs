@@ -470,6 +470,67 @@ fn every_change_of_one_byte_is_refused_or_never_panics() {
     assert!(taken > 1000 && refused > 1000, "{taken} taken, {refused} refused");
 }
 
+/// Where things lie in a state.
+mod place {
+    pub(super) const REMAINING: usize = 9;
+    pub(super) const MASKING: usize = 35;
+    pub(super) const RESERVED_BITS: usize = 36;
+    pub(super) const IN_MESSAGE: usize = 40;
+    pub(super) const MAX_MESSAGE_BYTES: usize = 41;
+    pub(super) const RECEIVED: usize = 49;
+    pub(super) const MESSAGE_BITS: usize = 57;
+    pub(super) const FRAME_LEFT: usize = 58;
+    pub(super) const SENDING: usize = 86;
+}
+
+#[test]
+fn states_whose_parts_do_not_fit_together_are_refused() {
+    let config = Config::default();
+    for role in ROLES {
+        let given = |frames: &[(u8, &[u8])], missing| {
+            let mut bytes = all_to(role, frames);
+            bytes.truncate(bytes.len() - missing);
+            after(role, &config, &[], &bytes)
+        };
+        // Each is as it should be, but for one thing.
+        let refuses = |specimen: &Specimen, changes: &[(usize, &[u8])], unfinished: &[u8]| {
+            let mut state = specimen.state;
+            for (at, bytes) in changes {
+                state[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            assert_ne!(state, specimen.state);
+            Connection::from_bytes(&state, unfinished).is_err()
+        };
+        let fresh = given(&[], 0);
+        let text = given(&[(0x81, b"text")], 2);
+        let fragment = given(&[(0x02, &[3; 1000])], 990);
+        let ping = given(&[(0x89, b"ping")], 2);
+        assert!(refuses(&fresh, &[(place::MASKING, &[2])], b""));
+        assert!(refuses(&fresh, &[(place::RESERVED_BITS, &[0x10])], b""));
+        assert!(
+            refuses(&fresh, &[(place::RESERVED_BITS, &[0x01])], b""),
+            "no such bit"
+        );
+        assert!(refuses(&fresh, &[(place::MESSAGE_BITS, &[0x40])], b""));
+        assert!(refuses(&fresh, &[(place::RECEIVED, &[1])], b"a"), "of no message");
+        assert!(refuses(&fresh, &[(place::MAX_MESSAGE_BYTES, &[0xff; 8])], b""));
+        assert!(
+            refuses(&fresh, &[(place::FRAME_LEFT, &[1])], b""),
+            "of no message"
+        );
+        if role == Role::Client {
+            let changes: [(_, &[_]); 2] = [(place::FRAME_LEFT, &[1]), (place::SENDING, &[2])];
+            assert!(refuses(&fresh, &changes, b""), "by a client");
+        }
+        assert!(refuses(&text, &[(place::IN_MESSAGE, &[1])], &text.unfinished));
+        let most = 999u64.to_le_bytes();
+        let changes: [(_, &[_]); 1] = [(place::MAX_MESSAGE_BYTES, &most)];
+        assert!(refuses(&fragment, &changes, &fragment.unfinished));
+        assert!(!refuses(&ping, &[(place::REMAINING, &[123])], &ping.unfinished));
+        assert!(refuses(&ping, &[(place::REMAINING, &[124])], &ping.unfinished));
+    }
+}
+
 #[test]
 fn unfinished_bytes_that_do_not_fit_are_refused() {
     let mut tried = 0;

@@ -238,7 +238,17 @@ fn s4_1_malformed_requests_are_not_sent() {
         }),
         Err(StartError::Extension)
     );
-    for origin in ["", "a b", "a\r\nX: y", "a\0", "a\tb", "ä", "a\x7f"] {
+    for origin in [
+        "",
+        "a b",
+        "a\r\nX: y",
+        "https://example.com\r\nX: y",
+        "\r\nX: y, and much behind that, of many octets",
+        "a\0",
+        "a\tb",
+        "ä",
+        "a\x7f",
+    ] {
         let request = ClientRequest {
             origin: Some(origin),
             ..base

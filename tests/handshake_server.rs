@@ -175,6 +175,10 @@ fn s7_checks_are_made_in_the_order_of_the_table() {
             .map(|(_, (edit, _))| *edit)
             .collect();
         assert_eq!(error_of(&edits.join(" && ")), Some(broken[first].1));
+        // Bytes behind the head come last.
+        let early = edited(&REQUEST, &format!("{} && tail 81", edits.join(" && ")));
+        let served = serve(default_server(), &[&early]);
+        assert_eq!(served.result, Err(broken[first].1));
     }
     assert_eq!(
         error_of("line GET / HTTP/2.0 && raw x y"),
@@ -184,6 +188,24 @@ fn s7_checks_are_made_in_the_order_of_the_table() {
         error_of("line GET / HTTP/2.0 && del Host"),
         Some(RequestError::HttpVersion)
     );
+}
+
+#[test]
+fn s4_2_1_a_plain_request_has_a_path() {
+    for (target, path) in [
+        ("/", "/"),
+        ("/a?b?c", "/a"),
+        ("/?", "/"),
+        ("http://h/x?y", "/x"),
+        ("http://h?y", "/"),
+        ("*", "*"),
+        ("h:80", "h:80"),
+    ] {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut server = default_server();
+        let head = server.receive(bytes.as_bytes()).unwrap().head.unwrap();
+        assert_eq!((head.target(), head.path()), (target, path));
+    }
 }
 
 #[test]
@@ -208,6 +230,7 @@ fn r9112_2_2_input_that_is_not_http_fails_at_its_first_impossible_byte() {
         (b"GET / HTTP/1.1\r\nA: b\n", 21),
         (b"GET / HTTP/1.1\r\nA: b\r\n ", 23),
         (b"GET / HTTP/1.1\r\n\r\r", 18),
+        (b"GET / HTTP/1.1\r\nA: b\r\n\n", 23),
     ] {
         assert!(
             default_server().receive(&input[..at - 1]).is_ok(),
@@ -594,6 +617,9 @@ fn lim_08_to_10_of_lists() {
         ("Upgrade", "websocket", RequestError::EmptyElements),
     ] {
         let edits = |n| format!("set {name}: {}{value}", ",".repeat(n));
+        // As many as a byte counts, and one more.
+        assert_eq!(error_of(&edits(255)), Some(error), "{name}");
+        assert_eq!(error_of(&edits(256)), Some(error), "{name}");
         assert_eq!(
             (error_of(&edits(16)), error_of(&edits(17))),
             (None, Some(error)),

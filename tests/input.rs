@@ -6,7 +6,7 @@ mod streams;
 
 use proptest::prelude::*;
 use streams::{Collector, Seen, config, outbox, role, stream};
-use ws_proto::handshake::{Answer, Client, ClientRequest, HeadLimits, Server, Url};
+use ws_proto::handshake::{Answer, Client, ClientRequest, Url};
 use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, Status, Violation};
 
 /// HC-18: frames that come in the same read as the response are not lost.
@@ -46,16 +46,6 @@ fn s4_1_what_is_filled_ends_with_the_buffer() {
         let before = input.consumed();
         while connection.receive(&mut input, &mut Outbox::new()).unwrap() {}
         assert_eq!(input.consumed() - before, expected, "{filled:?}");
-    }
-}
-
-#[test]
-fn s4_2_1_a_plain_request_has_a_path() {
-    for (target, path) in [("/", "/"), ("/a?b?c", "/a"), ("/?", "/")] {
-        let bytes = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
-        let mut server = Server::new(HeadLimits::default());
-        let head = server.receive(bytes.as_bytes()).unwrap().head.unwrap();
-        assert_eq!((head.target(), head.path()), (target, path));
     }
 }
 

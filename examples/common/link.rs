@@ -154,14 +154,15 @@ impl Link {
         mut on_text: impl FnMut(&str),
     ) -> Result<(), End> {
         loop {
-            self.flush()?;
+            // If that fails, what the server had sent before is still there: its Close frame, perhaps.
+            let wrote = self.flush();
             if let Phase::Open(connection) = &self.phase
                 && connection.transport(&self.outbox) == Transport::ShutdownWrite
             {
                 self.stream.shutdown(Shutdown::Write)?;
             }
             let Some(n) = ready(self.stream.read(buffer))? else {
-                return Ok(());
+                return Ok(wrote?);
             };
             if n == 0 {
                 return Err(End::from(io::Error::from(ErrorKind::UnexpectedEof)));

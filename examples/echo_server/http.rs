@@ -42,6 +42,11 @@ pub(crate) fn answer<'a>(
         Err(RequestError::NotWebSocket | RequestError::MethodNotGet | RequestError::Http10)
             if matches!(head.method(), "GET" | "HEAD") =>
         {
+            // RFC 9112 §3.2: one line of Host, but from HTTP/1.0. What was not looked at for WebSocket is looked at here.
+            if head.minor_version() > 0 && head.fields().all("Host").count() != 1 {
+                RequestError::FieldLine.refuse(outbox);
+                return Ok(Answer::Response(400));
+            }
             document(head, outbox)
         }
         Err(error) => {

@@ -127,11 +127,16 @@ impl Peer {
     }
 
     /// Tells a watcher of a frame; false if it does not read fast enough.
-    pub(crate) fn report(&mut self, frame: &str) -> bool {
+    pub(crate) fn report(&mut self, frame: &str, now: Duration) -> bool {
         let Phase::Open(connection) = &mut self.phase else {
             return false;
         };
-        self.outbox.len() < MAX_REPORT_BYTES && connection.send_text(frame, &mut self.outbox).is_ok()
+        let sent =
+            self.outbox.len() < MAX_REPORT_BYTES && connection.send_text(frame, &mut self.outbox).is_ok();
+        if sent {
+            self.deadlines.active(now);
+        }
+        sent
     }
 
     /// Says that the peer sends nothing more behind what is there.
@@ -178,7 +183,8 @@ impl Peer {
                 self.stream.shutdown(Shutdown::Write)?;
                 self.is_shut = true;
             }
-            if self.outbox.len() >= BACK_PRESSURE_BYTES || self.is_paused(shared.now) {
+            // A pause first, which ends by being looked at.
+            if self.is_paused(shared.now) || self.outbox.len() >= BACK_PRESSURE_BYTES {
                 return Ok(Next::Wait(self.interest()));
             }
             if self.look_at_rest(token, shared)? {

@@ -220,7 +220,8 @@ impl Server {
         let Some(peer) = self.peers.get_mut(&watcher) else {
             return;
         };
-        tap.report(|frame| peer.report(frame));
+        let now = self.shared.now;
+        tap.report(|frame| peer.report(frame, now));
         if let Some(peer) = self.peers.get_mut(&token) {
             peer.tap = Some(tap);
         }

@@ -152,7 +152,7 @@ impl Peer {
             }
             Phase::Open(connection) => {
                 to.push(1);
-                to.extend_from_slice(&connection.to_bytes(&mut self.inbox));
+                put(to, &connection.to_bytes(&mut self.inbox));
                 put(to, self.inbox.unfinished());
             }
             Phase::Refused => to.push(2),
@@ -167,21 +167,28 @@ impl Peer {
         self.outbox.resume(waiting)
     }
 
-    /// A peer by its socket and what `save` wrote.
-    pub(crate) fn load(stream: TcpStream, from: &mut &[u8]) -> Result<Self> {
+    /// A peer by its socket and what `save` wrote; `None` if it cannot go on with that, as when another version of the state wrote it.
+    pub(crate) fn load(stream: TcpStream, from: &mut &[u8]) -> io::Result<Option<Self>> {
+        let [kind] = take_array(from)?;
+        let state = if kind == 1 { take(from)? } else { &[] };
+        let unfinished = if kind == 2 { &[] } else { take(from)? };
+        let waiting = take(from)?;
         let mut peer = Self::new(stream);
-        match take_array(from)? {
-            [0] => peer.open(take(from)?)?,
-            [1] => {
-                let state = take_array(from)?;
-                let (connection, inbox) = Connection::from_bytes(&state, take(from)?)?;
-                peer.phase = Phase::Open(connection);
-                peer.inbox = inbox;
+        let resumed = peer.resume(kind, state, unfinished, waiting);
+        Ok(resumed.is_ok().then_some(peer))
+    }
+
+    fn resume(&mut self, kind: u8, state: &[u8], unfinished: &[u8], waiting: &[u8]) -> Result<()> {
+        match kind {
+            0 => self.open(unfinished)?,
+            1 => {
+                let (connection, inbox) = Connection::from_bytes(state.try_into()?, unfinished)?;
+                self.phase = Phase::Open(connection);
+                self.inbox = inbox;
             }
-            _ => peer.phase = Phase::Refused,
+            _ => self.phase = Phase::Refused,
         }
-        peer.outbox.resume(take(from)?)?;
-        Ok(peer)
+        Ok(self.outbox.resume(waiting)?)
     }
 }
 

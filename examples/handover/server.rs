@@ -96,9 +96,10 @@ impl Server {
         while !self.full {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    stream.set_nonblocking(true)?;
-                    stream.set_nodelay(true)?;
-                    self.peers.push(Peer::new(stream));
+                    // One that cannot be set up, since it was reset, is just dropped.
+                    if stream.set_nonblocking(true).is_ok() && stream.set_nodelay(true).is_ok() {
+                        self.peers.push(Peer::new(stream));
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
@@ -181,12 +182,21 @@ impl Server {
         file.read_to_end(&mut state)?;
         let from = &mut state.as_slice();
         let listener = TcpListener::from(own(RawFd::from_le_bytes(take_array(from)?))?);
-        let mut peers = Vec::new();
+        let (mut peers, mut dropped) = (Vec::new(), 0);
         while !from.is_empty() {
             let stream = TcpStream::from(own(RawFd::from_le_bytes(take_array(from)?))?);
-            peers.push(Peer::load(stream, from).map_err(|error| io::Error::other(error.to_string()))?);
+            match Peer::load(stream, from)? {
+                Some(peer) => peers.push(peer),
+                None => dropped += 1,
+            }
         }
         let _ = writeln!(io::stdout(), "took over {} connections", peers.len());
+        if dropped > 0 {
+            let _ = writeln!(
+                io::stderr(),
+                "handover: dropped {dropped} of a state that is not understood"
+            );
+        }
         Ok(Self::new(listener, signals, peers))
     }
 }

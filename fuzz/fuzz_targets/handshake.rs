@@ -23,6 +23,9 @@ fn limits(case: &Case<'_>) -> HeadLimits {
     if case.option(2) {
         limits.max_head_bytes = 300;
         limits.max_fields = 8;
+        limits.max_target_bytes = 12;
+        limits.max_field_bytes = 60;
+        limits.max_empty_lines = 1;
     }
     limits
 }

@@ -168,7 +168,12 @@ impl Response<'_> {
             return Err(AnswerError::FieldMissing);
         }
         let no_body = matches!(self.status, 204 | 205 | 304);
-        if (no_body && !self.body.is_empty()) || outbox.check_room(self.body.len()).is_err() {
+        let fields = self
+            .fields
+            .iter()
+            .map(|field| field.name.len() + field.value.len() + 4);
+        let bytes = fields.fold(MOST_HEAD_BYTES + self.body.len(), usize::saturating_add);
+        if (no_body && !self.body.is_empty()) || outbox.check_room(bytes).is_err() {
             return Err(AnswerError::Body);
         }
         let versions = self.status == 426;
@@ -216,6 +221,9 @@ impl RequestError {
         )
     }
 }
+
+/// Bytes of a response's head besides its fields, at most.
+const MOST_HEAD_BYTES: usize = 256;
 
 /// Writes the head of a response with so many bytes of body; `versions`: with the version that we speak (RFC 6455 §4.4).
 fn append_head(outbox: &mut Outbox, status: u16, versions: bool, fields: &[Field<'_>], body_bytes: usize) {

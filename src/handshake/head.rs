@@ -14,7 +14,8 @@ use alloc::vec::Vec;
 use super::known::TARGET;
 use crate::syntax::{TOKEN, is_value_byte};
 
-/// Limits of an HTTP head and what is read around it.
+/// Limits of an HTTP head and what is read around it. A breach ends the opening handshake: a server answers it with the status that is
+/// told here, a client closes the transport.
 ///
 /// ```
 /// use ws_proto::handshake::{HeadLimits, Server};
@@ -27,19 +28,20 @@ use crate::syntax::{TOKEN, is_value_byte};
 #[non_exhaustive]
 pub struct HeadLimits {
     /// Bytes of a head with its empty line, and with empty lines before it. 16 KiB by default; a server answers more
-    /// with 431, or with 414 if the head ends within the target.
+    /// with 431, or with 414 if the head ends within the target. A client: [`ResponseError::HeadTooLarge`](super::ResponseError::HeadTooLarge).
     pub max_head_bytes: u32,
-    /// Bytes of a request's target. 8 KiB by default; a server answers more with 414.
+    /// Bytes of a request's target. 8 KiB by default; a server answers more with 414. Not for clients.
     pub max_target_bytes: u32,
-    /// Field lines of a head. 100 by default; a server answers more with 431.
+    /// Field lines of a head. 100 by default; a server answers more with 431. A client: [`ResponseError::TooManyFields`](super::ResponseError::TooManyFields).
     pub max_fields: u32,
     /// Bytes of one field line without its CR LF; in a response, with the lines folded to it. 8 KiB by default; a
-    /// server answers more with 431.
+    /// server answers more with 431. A client: [`ResponseError::FieldTooLarge`](super::ResponseError::FieldTooLarge).
     pub max_field_bytes: u32,
     /// Empty lines before a request, which RFC 9112 §2.2 asks servers to skip. 2 by default; more are answered
-    /// with 400.
+    /// with 400. Not for clients.
     pub max_empty_lines: u32,
-    /// Responses of the class 1xx before the one that counts, which a client skips (RFC 9110 §15.2). 8 by default.
+    /// Responses of the class 1xx before the one that counts, which a client skips (RFC 9110 §15.2). 8 by default. More:
+    /// [`ResponseError::TooManyInformational`](super::ResponseError::TooManyInformational). Not for servers.
     pub max_informational_responses: u32,
 }
 

@@ -113,10 +113,11 @@ impl<'a> RequestHead<'a> {
         self.target
     }
 
-    /// The target up to its query, for embedders that serve plain HTTP too.
+    /// The path of the target, also of an absolute one (RFC 9112 §3.2.2), for embedders that serve plain HTTP too. `*` and the
+    /// authority of a CONNECT are told as they are.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        Target::parse(self.target).map_or(self.target, |target| target.path)
     }
 
     /// The minor version of HTTP: 1 for HTTP/1.1.
@@ -255,7 +256,9 @@ impl<'a> Request<'a> {
 
     /// Whether the origin is the one that the request is addressed to; `secure`: it came over TLS.
     ///
-    /// False without an origin. Letters compare without case, and the scheme's default port may be left out.
+    /// False without an origin. Letters compare without case, and the scheme's default port may be left out. It is compared with what
+    /// the client says, which a page reaches under a name of its own by an address of that that changes (DNS rebinding): compare
+    /// [`authority`](Self::authority) with your own names first, or ask [`is_origin_allowed`](Self::is_origin_allowed).
     #[must_use]
     pub fn is_same_origin(&self, secure: bool) -> bool {
         let Some((scheme, origin)) = self.origin().and_then(|origin| origin.split_once("://")) else {

@@ -68,7 +68,8 @@ impl Server {
     }
 
     /// Lets a client send frames before it has the answer, which RFC 6455 §4.1 forbids. They are not consumed: give
-    /// them to the connection. Without this, a handshake with bytes behind it is refused.
+    /// them to the connection. Without this, a handshake is refused that has bytes behind it in the call that ends its head. What
+    /// is read later, before the answer is written, is the embedder's to refuse.
     #[must_use]
     pub const fn allow_early_data(mut self) -> Self {
         self.early_data = true;

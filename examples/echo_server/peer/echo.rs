@@ -6,7 +6,7 @@ use std::mem;
 use std::time::Duration;
 
 use mio::Token;
-use ws_proto::{Event, Input, SendError, Violation};
+use ws_proto::{CloseCode, Event, Input, SendError, Violation};
 
 use super::write::{write, write_message};
 use super::{Peer, Phase};
@@ -40,7 +40,10 @@ impl Peer {
         let n = self
             .stream
             .read_vectored(&mut [IoSliceMut::new(inbox), IoSliceMut::new(buffer)])?;
-        if let Some(tap) = &mut self.tap {
+        // What comes behind the peer's Close frame, with which there is another code, is discarded.
+        if let Some(tap) = &mut self.tap
+            && connection.status().code == CloseCode::ABNORMAL
+        {
             let gathered = n.min(inbox.len());
             tap.incoming(&inbox[..gathered]);
             tap.incoming(&buffer[..n - gathered]);
