@@ -1,6 +1,7 @@
 """echo_server over time: heartbeat, idle timeout, limits, memory, shutdown."""
 
 import asyncio
+import os
 import re
 import resource
 import signal
@@ -9,7 +10,7 @@ import time
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import peer
-from peer import CLOSE, PING, PONG, TEXT, close_body, frame
+from peer import BINARY, CLOSE, PING, PONG, TEXT, close_body, frame
 from program import Program, Server, client, raw
 
 KEY = b"\x37\xfa\x21\x3d"
@@ -66,6 +67,31 @@ class Timers(peer.Test):
             writer.close()
 
 
+class Pages(peer.Test):
+    """Plain HTTP on the same port."""
+
+    async def answer(self, server, *lines):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write("".join(f"{line}\r\n" for line in (*lines, "")).encode())
+        status, fields = await peer.read_head(reader)
+        body = await reader.read()
+        writer.close()
+        return status.split()[1], fields.get("content-length"), len(body)
+
+    async def test_page(self):
+        async with Server("echo_server") as server:
+            status, length, body = await self.answer(server, "GET / HTTP/1.1", "Host: a")
+            self.assertEqual((status, int(length)), ("200", body))
+            self.assertGreater(body, 1000)
+            self.assertEqual(await self.answer(server, "HEAD / HTTP/1.1", "Host: a"), ("200", length, 0))
+            for line in "GET http://a/ HTTP/1.1", "GET http://a HTTP/1.1":
+                self.assertEqual(await self.answer(server, line, "Host: a"), ("200", length, body))
+            self.assertEqual((await self.answer(server, "GET /there HTTP/1.1", "Host: a"))[0], "404")
+            for hosts in (), ("Host: a", "Host: b"):
+                self.assertEqual(await self.answer(server, "HEAD / HTTP/1.1", *hosts), ("400", "0", 0))
+            self.assertEqual((await self.answer(server, "GET / HTTP/1.0"))[0], "200")
+
+
 class Limits(peer.Test):
     async def test_max_connections(self):
         async with Server("echo_server", "--max-connections", 2) as server:
@@ -95,6 +121,16 @@ class Limits(peer.Test):
                 await other.send("not slowed down")
                 await asyncio.wait_for(other.recv(), 1)
 
+    async def test_rate_and_a_peer_that_does_not_read(self):
+        async with Server("echo_server", "--rate", 1) as server, raw(server) as (_, writer):
+            # The pause after the second one is over while its echo waits.
+            for payload in b"short", bytes(8 << 20):
+                writer.write(frame(BINARY, payload, key=KEY))
+            await asyncio.sleep(2)
+            before = cpu_seconds(server)
+            await asyncio.sleep(2)
+            self.assertLess(cpu_seconds(server) - before, 1)
+
     async def test_rate_and_shutdown(self):
         async with Server("echo_server", "--rate", 1) as server, client(server.url) as ws:
             for i in range(20):
@@ -102,6 +138,13 @@ class Limits(peer.Test):
             await asyncio.sleep(0.2)
             server.signal(signal.SIGTERM)
             self.assertEqual(await server.ended(), (0, ["closed 1 connections, 1 clean"]))
+
+
+def cpu_seconds(program):
+    """Time of the processor that it has had."""
+    with open(f"/proc/{program.process.pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Memory(peer.Test):

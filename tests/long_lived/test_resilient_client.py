@@ -10,6 +10,7 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 import peer
+from peer import CLOSE, close_body, frame
 from program import Program, Server
 
 # So that it comes back soon enough for a test.
@@ -137,6 +138,36 @@ class OtherServers(peer.Test):
             seen.add(number)
         self.assertEqual(seen, set(range(1, len(lines) + 1)))
         self.assertGreater(twice, 50)
+
+    async def test_sent_away_with_a_reset_while_it_sends(self):
+        """What its server said last is read though writing fails first."""
+        connections = []
+
+        async def handler(reader, writer):
+            _, fields = await peer.read_head(reader)
+            accept = peer.accept_value(fields["sec-websocket-key"])
+            writer.write(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+            )
+            writer.transport.pause_reading()
+            connections.append(writer)
+
+        async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with Program("resilient_client", f"ws://127.0.0.1:{port}/", *SOON) as program:
+                await program.type("one")
+                while not connections:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.3)
+                program.signal(signal.SIGSTOP)
+                await program.type("two")
+                connections[0].write(frame(CLOSE, close_body(1008)))
+                await asyncio.sleep(0.1)
+                connections[0].transport.abort()  # what was not read makes it a reset
+                program.signal(signal.SIGCONT)
+                self.assertEqual(await program.ended(), (1, []))
+        self.assertEqual(len(connections), 1)
 
     async def with_answers(self, answers, *options):
         """Runs it against a server that answers requests with these HTTP statuses, and then echoes."""
