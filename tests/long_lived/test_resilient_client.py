@@ -156,12 +156,12 @@ class OtherServers(peer.Test):
         async with await asyncio.start_server(handler, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             async with Program("resilient_client", f"ws://127.0.0.1:{port}/", *SOON) as program:
-                await program.type("one")
+                # More than goes out to a server that does not read.
+                await program.type(*["x" * 600_000] * 16)
                 while not connections:
                     await asyncio.sleep(0.01)
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.5)
                 program.signal(signal.SIGSTOP)
-                await program.type("two")
                 connections[0].write(frame(CLOSE, close_body(1008)))
                 await asyncio.sleep(0.1)
                 connections[0].transport.abort()  # what was not read makes it a reset
