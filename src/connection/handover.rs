@@ -48,6 +48,37 @@ impl Outbox {
     }
 }
 
+/// What values are in a state: the place of each in its list.
+const SENDING: [Option<MessageKind>; 3] = [None, Some(MessageKind::Text), Some(MessageKind::Binary)];
+const RECEIVING: [MessageKind; 2] = [MessageKind::Binary, MessageKind::Text];
+const FRAMES: [FrameKind; 5] = [
+    FrameKind::Data { fin: false },
+    FrameKind::Data { fin: true },
+    FrameKind::Ping,
+    FrameKind::Pong,
+    FrameKind::Close,
+];
+const ROLES: [Role; 2] = [Role::Client, Role::Server];
+const PHASES: [Phase; 7] = [
+    Phase::Open,
+    Phase::Local,
+    Phase::Remote,
+    Phase::Done,
+    Phase::Failed,
+    Phase::ClosedCleanly,
+    Phase::Closed,
+];
+const SIDES: [Option<Side>; 3] = [None, Some(Side::Local), Some(Side::Remote)];
+
+fn number<T: PartialEq>(all: &[T], value: T) -> u8 {
+    all.iter().position(|other| *other == value).unwrap_or_default() as u8
+}
+
+fn numbered<T: Copy>(all: &[T], from: &mut Reader<'_>) -> Option<T> {
+    let [number] = from.take();
+    all.get(usize::from(number)).copied()
+}
+
 impl Connection {
     /// Length in bytes of the state of a connection.
     pub const STATE_BYTES: usize = 97;
@@ -96,24 +127,14 @@ impl Connection {
         to.put(self.max_control_frames.to_le_bytes());
         to.put(self.max_inflate_ratio.to_le_bytes());
         to.put(self.sending_utf8.to_bytes());
-        to.put([match self.sending {
-            None => 0,
-            Some(MessageKind::Text) => 1,
-            Some(MessageKind::Binary) => 2,
-        }]);
-        to.put([u8::from(self.receiving == MessageKind::Text)]);
-        to.put([match self.frame {
-            FrameKind::Data { fin } => u8::from(fin),
-            FrameKind::Ping => 2,
-            FrameKind::Pong => 3,
-            FrameKind::Close => 4,
-        }]);
-        to.put([u8::from(self.role() == Role::Server), self.phase as u8]);
-        to.put([match self.closed_first {
-            None => 0,
-            Some(Side::Local) => 1,
-            Some(Side::Remote) => 2,
-        }]);
+        to.put([
+            number(&SENDING, self.sending),
+            number(&RECEIVING, self.receiving),
+            number(&FRAMES, self.frame),
+            number(&ROLES, self.role()),
+            number(&PHASES, self.phase),
+            number(&SIDES, self.closed_first),
+        ]);
         to.put(self.code.get().to_le_bytes());
         to.put([self.options.bits(), self.window_bits]);
         to.put([inbox.control_len()]);
@@ -167,34 +188,14 @@ impl Connection {
             max_control_frames: u16::from_le_bytes(from.take()),
             max_inflate_ratio: u16::from_le_bytes(from.take()),
             sending_utf8: Validator::from_bytes(from.take())?,
-            sending: match from.take() {
-                [0] => None,
-                [1] => Some(MessageKind::Text),
-                [2] => Some(MessageKind::Binary),
-                _ => return None,
-            },
-            receiving: if from.flag()? {
-                MessageKind::Text
-            } else {
-                MessageKind::Binary
-            },
-            frame: match from.take() {
-                [fin @ 0..=1] => FrameKind::Data { fin: fin == 1 },
-                [2] => FrameKind::Ping,
-                [3] => FrameKind::Pong,
-                [4] => FrameKind::Close,
-                _ => return None,
-            },
+            sending: numbered(&SENDING, from)?,
+            receiving: numbered(&RECEIVING, from)?,
+            frame: numbered(&FRAMES, from)?,
             phase: {
-                role = if from.flag()? { Role::Server } else { Role::Client };
-                Phase::ALL.into_iter().nth(usize::from(from.take::<1>()[0]))?
+                role = numbered(&ROLES, from)?;
+                numbered(&PHASES, from)?
             },
-            closed_first: match from.take() {
-                [0] => None,
-                [1] => Some(Side::Local),
-                [2] => Some(Side::Remote),
-                _ => return None,
-            },
+            closed_first: numbered(&SIDES, from)?,
             code: CloseCode::new(u16::from_le_bytes(from.take())),
             options: Options::from_bits(from.take::<1>()[0])?,
             window_bits: from.take::<1>()[0],

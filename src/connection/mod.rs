@@ -145,19 +145,6 @@ enum Phase {
     Closed,
 }
 
-impl Phase {
-    /// All of them, in the order of their numbers.
-    const ALL: [Self; 7] = [
-        Self::Open,
-        Self::Local,
-        Self::Remote,
-        Self::Done,
-        Self::Failed,
-        Self::ClosedCleanly,
-        Self::Closed,
-    ];
-}
-
 /// The state of a connection as applications see it (RFC 6455 §4.1, §7.1.3, §7.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
