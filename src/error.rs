@@ -120,7 +120,8 @@ pub enum SendError {
     /// The closing handshake has begun, or the connection has ended (RFC 6455 §5.5.1, §6.1).
     #[error("the connection is closing or closed")]
     Closed,
-    /// The outbox holds as much as it may: write its bytes to the transport first.
+    /// The outbox holds as much as it may: write its bytes to the transport first. While nothing waits, it is one message of more
+    /// than 4 GiB, or [`set_max_bytes`](crate::Outbox::set_max_bytes) was told 0.
     #[error("the outbox is full")]
     Full,
     /// Payload data of a Ping or Pong of more than 125 bytes (RFC 6455 §5.5).

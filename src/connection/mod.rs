@@ -43,7 +43,8 @@ use options::Options;
 use way_out::WayOut;
 use whole::ShortWay;
 
-/// All protocol state of an established connection, in either role: a plain value that can be copied.
+/// All protocol state of an established connection, in either role: a plain value that can be copied. A copy knows nothing of what
+/// becomes of the other: one of them goes on with inbox and outbox. A closure or a task that is `move` makes one silently.
 ///
 /// It holds no bytes: those of an unfinished message are in the [`Inbox`](crate::Inbox), those to be sent in the
 /// [`Outbox`]. It begins behind the opening handshake.
