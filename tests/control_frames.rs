@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Case, ROLES, Seen, all_to, code, drain, feed, frames, hex, outbox, receive, to};
+use proptest::prelude::*;
 use ws_proto::{Config, Connection, Inbox, MessageKind, Outbox, Role};
 
 const CLOSE: u8 = 0x88;
@@ -404,4 +405,64 @@ fn s5_5_2_ping_is_answered_into_a_full_outbox() {
 
 fn to_len(sender: Role, payload_len: usize) -> usize {
     2 + payload_len + if sender == Role::Client { 4 } else { 0 }
+}
+
+// ---- what a write in flight sees ----
+
+#[derive(Clone, Debug)]
+enum Step {
+    Pinged,
+    Sends(&'static str),
+    Lends,
+    Consumes(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Pinged),
+        1 => prop::sample::select(vec!["", "text"]).prop_map(Step::Sends),
+        2 => Just(Step::Lends),
+        2 => (0usize..30).prop_map(Step::Consumes),
+    ]
+}
+
+proptest! {
+    /// Until they are consumed, lent bytes stay; and Pongs go out in the order of the Pings, the latest one's among them.
+    #[test]
+    fn s5_5_3_lent_bytes_stay_until_they_are_consumed(
+        role in prop::sample::select(&ROLES[..]),
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let mut endpoint = Endpoint::new(role);
+        let (mut lent, mut wire, mut pings) = (Vec::new(), Vec::new(), 0u8);
+        for step in steps {
+            match step {
+                Step::Pinged => {
+                    pings += 1;
+                    // Of different lengths.
+                    endpoint.pinged(&vec![pings; 1 + usize::from(pings) % 3]);
+                }
+                Step::Sends(text) => endpoint.sends(text),
+                Step::Lends => lent = endpoint.outbox.lend().to_vec(),
+                Step::Consumes(n) => {
+                    let n = n.min(endpoint.outbox.len());
+                    wire.extend_from_slice(&endpoint.outbox.bytes()[..n]);
+                    endpoint.outbox.consume(n);
+                    lent.drain(..n.min(lent.len()));
+                }
+            }
+            prop_assert!(endpoint.outbox.bytes().starts_with(&lent));
+        }
+        while !endpoint.outbox.is_empty() {
+            wire.extend_from_slice(endpoint.outbox.bytes());
+            endpoint.outbox.consume(usize::MAX);
+        }
+        let answered: Vec<u8> = frames(role, &wire)
+            .iter()
+            .filter_map(|frame| frame.strip_prefix("8a "))
+            .map(|payload| hex(payload)[0])
+            .collect();
+        prop_assert!(answered.is_sorted_by(|before, after| before < after), "{:?}", answered);
+        prop_assert_eq!(answered.last().copied().unwrap_or_default(), pings);
+    }
 }
