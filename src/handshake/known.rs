@@ -75,7 +75,7 @@ impl<'a> Known<'a> {
     }
 
     /// The key, of a client that asks for our version.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&self) -> Result<KeyText<'a>, RequestError> {
         match self.version {
             Occurs::Once(b"13") => {}
