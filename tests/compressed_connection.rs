@@ -7,7 +7,8 @@ mod common;
 
 use common::{Case, ROLES, Seen, all_to, outbox, peer_of, receive, to};
 use ws_proto::deflate::{Parameters, Pool, Settings};
-use ws_proto::frame::Rsv;
+use ws_proto::frame::{Header, Rsv};
+use ws_proto::handshake::{Client, ClientRequest, Url};
 use ws_proto::{
     Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Prepared, Role, SendError, Violation,
 };
@@ -205,6 +206,34 @@ fn r7692_6_2_the_message_of_pieces_may_exceed_what_fits_in_memory_but_not_its_li
         wire.consume(usize::MAX);
     }
     assert_eq!(received, 31 << 20);
+}
+
+/// An outbox goes on with the next connection, whose peer knows nothing of the one before.
+#[test]
+fn r7692_7_1_1_the_opening_handshake_forgets_the_context_before() {
+    let text =
+        "a text that is long enough to be compressed, and so is the text that is the same as this text";
+    let mut outbox = outbox(Role::Client);
+    let send = |connection: &mut Connection, outbox: &mut Outbox| {
+        connection.send_text(text, outbox).unwrap();
+        let (header, header_len) = Header::parse(outbox.bytes()).unwrap().unwrap();
+        let mut payload = outbox.bytes()[header_len..].to_vec();
+        header.key.unwrap().apply(&mut payload);
+        outbox.consume(usize::MAX);
+        payload
+    };
+    let mut before = Connection::new(Role::Client, &config(TAKES_OVER));
+    let first = send(&mut before, &mut outbox);
+    assert_ne!(
+        send(&mut before, &mut outbox),
+        first,
+        "it refers to the first one"
+    );
+    let request = ClientRequest::new(Url::parse("ws://a/").unwrap());
+    Client::start_with_nonce(&request, *b"the sample nonce", &mut outbox).unwrap();
+    outbox.consume(usize::MAX);
+    let mut next = Connection::new(Role::Client, &config(TAKES_OVER));
+    assert_eq!(send(&mut next, &mut outbox), first);
 }
 
 // ---- messages for many ----
