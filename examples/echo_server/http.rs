@@ -44,8 +44,9 @@ pub(crate) fn answer<'a>(
         {
             // RFC 9112 §3.2: one line of Host, but from HTTP/1.0. What was not looked at for WebSocket is looked at here.
             if head.minor_version() > 0 && head.fields().all("Host").count() != 1 {
-                RequestError::FieldLine.refuse(outbox);
-                return Ok(Answer::Response(400));
+                let (status, fields, body) = (400, &[], b""); // none, since it may answer a HEAD
+                Response { status, fields, body }.write(outbox)?;
+                return Ok(Answer::Response(status));
             }
             document(head, outbox)
         }

@@ -193,8 +193,9 @@ impl Outbox {
         self.len() >= self.max_bytes as usize
     }
 
-    /// Sets the high-water mark in bytes; with 0 nothing is sent but automatic replies. One message may pass it, up to 4 GiB in all; what is sent after it is
-    /// refused. Automatic replies always fit below 4 GiB: they are at most two Pongs, one of which waits outside, and one Close frame.
+    /// Sets the high-water mark in bytes; with 0 nothing is sent but automatic replies and Close frames. One message may pass it, up
+    /// to 4 GiB in all; what is sent after it is refused. Automatic replies always fit below 4 GiB: they are at most two Pongs, one of
+    /// which waits outside, and one Close frame.
     pub fn set_max_bytes(&mut self, max_bytes: u32) {
         self.max_bytes = max_bytes.min(MOST_BYTES);
     }

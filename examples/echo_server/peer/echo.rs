@@ -40,8 +40,9 @@ impl Peer {
         let n = self
             .stream
             .read_vectored(&mut [IoSliceMut::new(inbox), IoSliceMut::new(buffer)])?;
-        // What comes behind the peer's Close frame, with which there is another code, is discarded.
+        // What comes behind a violation, or the peer's Close frame, with which there is another code, is discarded.
         if let Some(tap) = &mut self.tap
+            && !self.is_shut
             && connection.status().code == CloseCode::ABNORMAL
         {
             let gathered = n.min(inbox.len());
