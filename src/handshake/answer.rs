@@ -63,14 +63,14 @@ impl Request<'_> {
         if self.expects_continue() {
             outbox.append(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        // With room for the value: each append costs.
-        let mut begin = *b"HTTP/1.1 101 Switching Protocols\r\n\
+        outbox.append_all([
+            b"HTTP/1.1 101 Switching Protocols\r\n\
             Upgrade: websocket\r\n\
             Connection: Upgrade\r\n\
-            Sec-WebSocket-Accept: ----------------------------\r\n";
-        let value = begin.len() - 30..begin.len() - 2;
-        begin[value].copy_from_slice(self.accept_value().as_bytes());
-        outbox.append(&begin);
+            Sec-WebSocket-Accept: ",
+            self.accept_value().as_bytes(),
+            b"\r\n",
+        ]);
         if let Some(subprotocol) = accept.subprotocol {
             append_field(outbox, PROTOCOL, subprotocol.as_bytes());
         }

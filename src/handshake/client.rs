@@ -88,9 +88,11 @@ impl<'a> ClientRequest<'a> {
         let (resource, authority) = (self.url.resource_name(), self.url.authority());
         // RFC 9110 §7.2: Host comes first.
         Text(outbox).append(format_args!("GET {resource} HTTP/1.1\r\nHost: {authority}\r\n"));
-        outbox.append(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ");
-        outbox.append(key.as_str().as_bytes());
-        outbox.append(b"\r\nSec-WebSocket-Version: 13\r\n");
+        outbox.append_all([
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ",
+            key.as_str().as_bytes(),
+            b"\r\nSec-WebSocket-Version: 13\r\n",
+        ]);
         if let Some(origin) = self.origin {
             outgoing::append_field(outbox, "Origin", origin.as_bytes());
         }

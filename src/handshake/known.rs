@@ -32,8 +32,17 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// What these lines say.
+    pub(super) fn of(fields: Fields<'a>) -> Self {
+        let mut known = Self::default();
+        for field in fields {
+            known.add(field.name, field.value);
+        }
+        known
+    }
+
     /// Takes note of the next line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, name: &str, value: &'a [u8]) {
         let name = name.as_bytes();
         let Some(first) = name.first() else { return };
@@ -138,12 +147,18 @@ impl Membership {
         usize::from(self.empty_elements) > MAX_EMPTY_ELEMENTS
     }
 
+    /// Looks for the token in one more line.
+    #[inline(always)]
     pub(super) fn look_in(&mut self, value: &[u8], token: &str) {
         // Most lists are of one element.
         if is(value, token) {
             self.found = true;
-            return;
+        } else {
+            self.look_in_list(value, token);
         }
+    }
+
+    fn look_in_list(&mut self, value: &[u8], token: &str) {
         const { assert!(MAX_EMPTY_ELEMENTS < u8::MAX as usize) };
         for element in syntax::elements(value) {
             self.empty_elements = self.empty_elements.saturating_add(element.is_empty().into());

@@ -100,7 +100,7 @@ pub(super) fn append_extensions(outbox: &mut Outbox, extensions: &[&str]) {
         .enumerate()
     {
         if i == 0 {
-            append_field_name(outbox, EXTENSIONS);
+            outbox.append_all([EXTENSIONS.as_bytes(), b": "]);
         } else {
             outbox.append(b", ");
         }
@@ -120,14 +120,7 @@ pub(super) fn append_fields(outbox: &mut Outbox, fields: &[Field<'_>]) {
 
 /// Writes a checked field line.
 pub(super) fn append_field(outbox: &mut Outbox, name: &str, value: &[u8]) {
-    append_field_name(outbox, name);
-    outbox.append(value);
-    outbox.append(b"\r\n");
-}
-
-fn append_field_name(outbox: &mut Outbox, name: &str) {
-    outbox.append(name.as_bytes());
-    outbox.append(b": ");
+    outbox.append_all([name.as_bytes(), b": ", value, b"\r\n"]);
 }
 
 /// Formats into an outbox.

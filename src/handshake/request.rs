@@ -67,16 +67,13 @@ impl<'a> RequestHead<'a> {
         {
             return Err(RequestError::FieldLine);
         }
-        let mut known = Known::default();
-        for field in fields {
-            known.add(field.name, field.value);
-        }
+        let fields = Fields::new(fields);
         Ok(Self {
             method,
             target,
             minor_version: 1,
-            fields: Fields::new(fields),
-            known,
+            fields,
+            known: Known::of(fields),
             early_data: false,
         })
     }

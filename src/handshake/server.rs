@@ -127,11 +127,13 @@ fn cut(mut head: &[u8]) -> Option<RequestHead<'_>> {
     let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
     let minor = version.bytes().next_back()? - b'0';
     let fields = Fields::of_lines(lines);
-    let mut known = Known::default();
-    for field in fields {
-        known.add(field.name, field.value);
-    }
-    Some(RequestHead::from_checked(method, target, minor, fields, known))
+    Some(RequestHead::from_checked(
+        method,
+        target,
+        minor,
+        fields,
+        Known::of(fields),
+    ))
 }
 
 /// Field lines that the short way has room for; heads with more go the long way.
@@ -154,29 +156,27 @@ fn read_whole<'r>(limits: &HeadLimits, bytes: &'r [u8]) -> Option<(usize, Reques
     let (method, target, minor) = (request.method?, request.path?, request.version?);
     let over = |count: usize, limit: u32| count as u64 > u64::from(limit);
     let head = &bytes[..consumed];
-    // `httparse` takes a lone LF for the end of a line (RFC 9112 §2.2), and any visible character in a target.
+    // `httparse` takes a lone LF for the end of a line (RFC 9112 §2.2), and any visible character in a target. The limit of a line is
+    // that of a short head, whose lines are not measured.
     if !head.ends_with(b"\r\n\r\n")
-        || over(consumed, limits.max_head_bytes)
+        || over(consumed, limits.max_head_bytes.min(limits.max_field_bytes))
         || over(request.headers.len(), limits.max_fields)
         || over(target.len(), limits.max_target_bytes)
         || TARGET.span(target.as_bytes()) < target.len()
     {
         return None;
     }
-    let lines_end = consumed - 2;
-    let mut next = lines_end;
-    for header in request.headers.iter().rev() {
-        let start = header.name.as_ptr().addr() - head.as_ptr().addr();
-        if head[..start].last_chunk() != Some(b"\r\n") || over(next - 2 - start, limits.max_field_bytes) {
-            return None;
-        }
-        next = start;
-    }
+    let start = |line: &httparse::Header<'_>| line.name.as_ptr().addr() - head.as_ptr().addr();
     let mut known = Known::default();
     for header in request.headers.iter() {
+        if head[..start(header)].last_chunk() != Some(b"\r\n") {
+            return None;
+        }
         known.add(header.name, header.value);
     }
-    let fields = Fields::of_lines(&head[next..lines_end]);
+    let lines_end = consumed - 2;
+    let lines_start = request.headers.first().map_or(lines_end, start);
+    let fields = Fields::of_lines(&head[lines_start..lines_end]);
     let head = RequestHead::from_checked(method, target, minor, fields, known);
     Some((consumed, head))
 }

@@ -315,6 +315,15 @@ impl Outbox {
         self.buffer.push(bytes);
     }
 
+    /// Appends these as they are, one behind the other, with one look at the room.
+    #[inline(always)]
+    pub(crate) fn append_all<const N: usize>(&mut self, parts: [&[u8]; N]) {
+        self.make_room(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            self.buffer.push(part);
+        }
+    }
+
     /// 16 fresh bytes for a Sec-WebSocket-Key; `None` in a server's outbox.
     pub(crate) fn nonce(&mut self) -> Option<[u8; 16]> {
         self.generator()?.nonce()
