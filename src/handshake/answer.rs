@@ -76,7 +76,7 @@ impl Request<'_> {
         }
         append_extensions(outbox, accept.extensions);
         append_fields(outbox, accept.fields);
-        outbox.append(b"\r\n");
+        outbox.append_all([b"\r\n"]);
         Ok(())
     }
 

@@ -211,14 +211,7 @@ impl<'a> Target<'a> {
         let (authority, rest) = if target.starts_with('/') {
             (None, target)
         } else {
-            let (scheme, rest) = target.split_once("://")?;
-            if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-                return None;
-            }
-            let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-            let authority = authority.as_bytes();
-            Authority::parse(authority).ok()?;
-            (Some(authority), rest)
+            Self::split_absolute(target)?
         };
         // Targets are short, and `split_once` is made for long texts.
         let (path, query) = match rest.bytes().position(|byte| byte == b'?') {
@@ -230,6 +223,18 @@ impl<'a> Target<'a> {
             path: if path.is_empty() { "/" } else { path },
             query,
         })
+    }
+
+    /// The authority of an absolute URI, and what is behind it.
+    #[cold]
+    fn split_absolute(target: &'a str) -> Option<(Option<&'a [u8]>, &'a str)> {
+        let (scheme, rest) = target.split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return None;
+        }
+        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        Authority::parse(authority.as_bytes()).ok()?;
+        Some((Some(authority.as_bytes()), rest))
     }
 }
 

@@ -311,17 +311,20 @@ impl Outbox {
 
     /// Appends bytes as they are.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
-        self.make_room(bytes.len());
-        self.buffer.push(bytes);
+        self.append_all([bytes]);
     }
 
     /// Appends these as they are, one behind the other, with one look at the room.
     #[inline(always)]
     pub(crate) fn append_all<const N: usize>(&mut self, parts: [&[u8]; N]) {
-        self.make_room(parts.iter().map(|part| part.len()).sum());
+        let len = parts.iter().map(|part| part.len()).sum();
+        self.make_room(len);
+        let mut spare = &mut self.buffer.spare()[..len];
         for part in parts {
-            self.buffer.push(part);
+            let room = spare.split_off_mut(..part.len()).unwrap_or_default();
+            room.copy_from_slice(part);
         }
+        self.buffer.add_spare(len);
     }
 
     /// 16 fresh bytes for a Sec-WebSocket-Key; `None` in a server's outbox.
