@@ -200,7 +200,10 @@ fn end_of_piece(key: MaskingKey, text: &[u8]) -> usize {
         Some(at) => text[at] ^ key.advanced(at as u64).octets()[0],
         None => 0,
     };
-    let cut = if character_len(octet(1)) > 1 {
+    let last = octet(1);
+    let cut = if last.is_ascii() {
+        0 // as most texts end
+    } else if character_len(last) > 1 {
         1
     } else if character_len(octet(2)) > 2 {
         2
