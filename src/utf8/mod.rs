@@ -97,7 +97,7 @@ impl Validator {
     /// Unmasks the next bytes of the text in place and validates them in the same pass.
     ///
     /// # Errors
-    /// As [`feed`](Self::feed). Not all of the bytes are unmasked then.
+    /// As [`feed`](Self::feed). The bytes up to that octet are unmasked then, those behind it may be.
     pub fn unmask(&mut self, key: MaskingKey, bytes: &mut [u8]) -> Result<(), InvalidUtf8> {
         if key == MaskingKey::default() {
             self.feed(bytes)
@@ -167,7 +167,7 @@ impl Validator {
             return Err(());
         }
         if len + 1 == character_len(first) {
-            self.len = 0;
+            *self = Self::new();
         } else {
             self.partial[len] = octet;
             self.len += 1;
@@ -288,6 +288,15 @@ mod tests {
                 Err(error) => prop_assert_eq!(Err(error.offset), fed(&[&text]).map_err(|offset| before + offset)),
             }
         }
+    }
+
+    #[test]
+    fn validators_that_stand_at_the_same_place_are_equal() {
+        let mut whole = Validator::new();
+        assert_eq!(whole.feed("é".as_bytes()), Ok(()));
+        let mut cut = Validator::new();
+        assert!(cut.feed(b"\xc3").is_ok() && cut.feed(b"\xa9").is_ok());
+        assert_eq!(cut, whole);
     }
 
     #[test]
