@@ -128,6 +128,55 @@ fn s5_3_a_seed_reproduces_its_keys_and_no_others() {
     assert_ne!(drawn, keys(&mut Outbox::client([2; 16]), 100));
 }
 
+/// The first blocks of ChaCha with this key, a nonce of zeros and so many rounds (RFC 8439 §2.3, but for those).
+fn chacha(key: [u8; 32], rounds: usize, blocks: u32) -> Vec<u8> {
+    let words = |octets: &[u8]| {
+        octets
+            .as_chunks()
+            .0
+            .iter()
+            .map(|word| u32::from_le_bytes(*word))
+            .collect::<Vec<_>>()
+    };
+    (0..blocks)
+        .flat_map(|block| {
+            let begin = [words(b"expand 32-byte k"), words(&key), vec![block, 0, 0, 0]].concat();
+            let mut state = begin.clone();
+            for round in 0..rounds {
+                for i in 0..4 {
+                    let slant = round % 2; // columns and diagonals in turns
+                    let [a, b, c, d] = [0, 1, 2, 3].map(|row| 4 * row + (i + slant * row) % 4);
+                    for [to, by, with, bits] in [[a, b, d, 16], [c, d, b, 12], [a, b, d, 8], [c, d, b, 7]] {
+                        state[to] = state[to].wrapping_add(state[by]);
+                        state[with] = (state[with] ^ state[to]).rotate_left(bits as u32);
+                    }
+                }
+            }
+            let sums = state
+                .iter()
+                .zip(begin)
+                .map(|(end, begin)| end.wrapping_add(begin));
+            sums.flat_map(u32::to_le_bytes).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn s10_3_keys_are_the_stream_of_chacha12_by_the_whole_seed() {
+    // RFC 8439 §A.1, test vector 1: the oracle itself, with its twenty rounds.
+    assert_eq!(
+        chacha([0; 32], 20, 1)[..8],
+        [0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90]
+    );
+    let seed: [u8; 16] = std::array::from_fn(|i| i as u8 + 1);
+    let key: [u8; 32] = std::array::from_fn(|i| seed[i % 16]);
+    let stream = chacha(key, 12, 20);
+    assert_eq!(
+        keys(&mut Outbox::client(seed), 300).as_flattened(),
+        &stream[..1200]
+    );
+}
+
 #[test]
 fn s5_3_releasing_memory_does_not_repeat_keys() {
     let mut outbox = Outbox::client([1; 16]);
