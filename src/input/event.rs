@@ -15,23 +15,24 @@ use crate::frame::Rsv;
 /// says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A text message, valid UTF-8; with [`Config::pieces`](crate::Config::pieces) a piece of one, cut between characters:
+    /// A text message (RFC 6455 §5.6), valid UTF-8; with [`Config::pieces`](crate::Config::pieces) a piece of one, cut between characters:
     /// [`Input::is_message_end`] tells the last.
     Text(&'a str),
-    /// A binary message, or a piece of one; or what an extension of the embedder's made of a message: see [`Input::extended`].
+    /// A binary message (RFC 6455 §5.6), or a piece of one; or what an extension of the embedder's made of a message: see [`Input::extended`].
     Binary(&'a [u8]),
-    /// A Ping, with at most 125 bytes.
+    /// A Ping, with at most 125 bytes (RFC 6455 §5.5.2).
     Ping(&'a [u8]),
-    /// A Pong, asked for or not, with at most 125 bytes.
+    /// A Pong, asked for or not, with at most 125 bytes (RFC 6455 §5.5.3).
     Pong(&'a [u8]),
-    /// The peer's Close frame; `None` if it has no body. What comes behind it is discarded.
+    /// The peer's Close frame (RFC 6455 §5.5.1); `None` if it has no body. What comes behind it is discarded.
     Close(Option<Close<'a>>),
 }
 
 impl<B: Buffer, I: InboxSlot> Input<B, I> {
-    /// The event that the latest `Connection::receive` found. It is there until the next call.
+    /// The event that the latest `Connection::receive` found. It is there until the next call, and until
+    /// [`space`](Self::space), [`spaces`](Self::spaces) or [`release`](Self::release).
     ///
-    /// If that returned `false`, or was not called yet, an empty Pong, which asks for nothing.
+    /// If there is none, an empty Pong, which asks for nothing.
     #[inline]
     pub fn event(&self) -> Event<'_> {
         match self.cursor.found {
@@ -111,9 +112,9 @@ impl<B: Buffer, I: InboxSlot> Input<B, I> {
             Some(text) => text,
             None => self.inbox().text(),
         };
-        // SAFETY: in the buffer, `receive` validated exactly this range when it set `found`; since then
-        // only `space`, `spaces` and `parts` gave out the buffer's bytes to change, and all ended `found`. The
-        // buffer is one of the types in `buffer.rs`, which change for nobody else. In the inbox, every byte of a
+        // SAFETY: in the buffer, `receive` validated exactly this range when it set `found`. Since then only `space` and `spaces`
+        // gave out the buffer's bytes to change, which end `found`, and `parts`, to `receive`: that writes behind the range
+        // alone, from `cursor.start` on, and sets `found` anew. The buffer is one of the types in `buffer.rs`, which change for nobody else. In the inbox, every byte of a
         // `Content::Text` message went through the validator, and `message` leaves out the octets of a character that
         // is not complete.
         unsafe { core::str::from_utf8_unchecked(text) }
