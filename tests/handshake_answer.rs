@@ -6,6 +6,7 @@ mod heads;
 
 use heads::{REQUEST, RESPONSE, edited, head, request_with, response_with};
 use ws_proto::Outbox;
+use ws_proto::extension::MAX_EXTENSIONS;
 use ws_proto::handshake::{
     Accept, AnswerError, Field, FieldError, HeadLimits, Request, RequestError, Response, Server,
 };
@@ -139,6 +140,19 @@ fn s4_2_2_only_what_was_offered_is_accepted() {
             },
         );
         assert_eq!(result, Err(error), "{extension:?}");
+    }
+}
+
+#[test]
+fn s9_1_no_more_extensions_are_accepted_than_a_client_takes() {
+    let names = ["foo"; MAX_EXTENSIONS + 1];
+    let offer = ["Sec-WebSocket-Extensions: foo"];
+    for (extensions, error) in [(&names[1..], Ok(())), (&names[..], Err(AnswerError::Extension))] {
+        let answer = Accept {
+            extensions,
+            ..Accept::default()
+        };
+        assert_eq!(accept(&offer, &answer).map(drop), error, "{}", extensions.len());
     }
 }
 

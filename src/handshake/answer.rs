@@ -5,6 +5,7 @@ use super::fields::{Field, Fields};
 use super::known::PROTOCOL;
 use super::outgoing::{self, Text, append_extensions, append_field, append_fields};
 use super::request::Request;
+use crate::extension::Extension;
 use crate::{Outbox, deflate};
 
 /// What to agree to when a request is accepted; nothing by default.
@@ -37,7 +38,8 @@ pub struct Accept<'a> {
     /// One of the client's subprotocols.
     pub subprotocol: Option<&'a str>,
     /// Extensions with their parameters, such as `permessage-deflate; server_no_context_takeover`, in the order of
-    /// processing; each of a name that the client offered. For permessage-deflate see [`Request::deflate`].
+    /// processing; each of a name that the client offered; at most [`MAX_EXTENSIONS`](crate::extension::MAX_EXTENSIONS). For permessage-deflate
+    /// see [`Request::deflate`].
     pub extensions: &'a [&'a str],
     /// Further fields, such as `Set-Cookie` or `Server`.
     pub fields: &'a [Field<'a>],
@@ -84,15 +86,17 @@ impl Request<'_> {
         if accepted.is_empty() {
             return Ok(());
         }
-        for extension in accepted {
-            let extension = outgoing::single_extension(extension).ok_or(AnswerError::Extension)?;
-            if !self.extensions().any(|offer| offer.name() == extension.name()) {
-                return Err(AnswerError::ExtensionNotOffered);
-            }
+        if !outgoing::are_extensions(accepted) {
+            return Err(AnswerError::Extension);
+        }
+        let accepted = accepted.iter().copied().filter_map(outgoing::single_extension);
+        let is_offered =
+            |accepted: Extension<'_>| self.extensions().any(|offer| offer.name() == accepted.name());
+        if !accepted.clone().all(is_offered) {
+            return Err(AnswerError::ExtensionNotOffered);
         }
         // What the client must refuse is not sent.
         let offers = self.extensions().filter_map(deflate::Parameters::from_offer);
-        let accepted = accepted.iter().copied().filter_map(outgoing::single_extension);
         deflate::Parameters::check(offers, accepted)?;
         Ok(())
     }

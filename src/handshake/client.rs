@@ -8,12 +8,11 @@ use super::error::{ResponseError, StartError};
 use super::fields::{Field, Fields};
 use super::head::{self, HeadLimits, HeadReader, Kind};
 use super::key::Key;
-use super::known::{EXTENSIONS, PROTOCOL, is_origin};
+use super::known::{EXTENSIONS, MAX_SUBPROTOCOLS, PROTOCOL, is_origin};
 use super::outgoing::{self, Text};
 use super::response::{Offer, Opened, ResponseHead};
 use super::url::Url;
 use crate::Outbox;
-use crate::extension::MAX_EXTENSIONS;
 use crate::syntax;
 
 /// What a client asks for.
@@ -23,10 +22,10 @@ pub struct ClientRequest<'a> {
     pub url: Url<'a>,
     /// The origin, which browsers must send and others may (RFC 6455 §4.1 item 8).
     pub origin: Option<&'a str>,
-    /// Subprotocols in order of preference: tokens, none of them twice.
+    /// Subprotocols in order of preference: tokens, none of them twice, at most [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
     pub subprotocols: &'a [&'a str],
     /// Extensions with their parameters in order of preference, such as
-    /// `permessage-deflate; client_max_window_bits`; 16 at most. That of permessage-deflate is written by
+    /// `permessage-deflate; client_max_window_bits`; at most [`MAX_EXTENSIONS`](crate::extension::MAX_EXTENSIONS). That of permessage-deflate is written by
     /// [`Parameters::offer`](crate::deflate::Parameters::offer).
     pub extensions: &'a [&'a str],
     /// Further fields, such as `Cookie` or `Authorization`.
@@ -56,6 +55,9 @@ impl<'a> ClientRequest<'a> {
         if self.origin.is_some_and(|origin| !is_origin(origin.as_bytes())) {
             return Err(StartError::Origin);
         }
+        if self.subprotocols.len() > MAX_SUBPROTOCOLS {
+            return Err(StartError::TooManySubprotocols);
+        }
         let mut seen = BTreeSet::new();
         for subprotocol in self.subprotocols {
             if syntax::token(subprotocol.as_bytes()).is_none() {
@@ -65,11 +67,7 @@ impl<'a> ClientRequest<'a> {
                 return Err(StartError::SubprotocolRepeated);
             }
         }
-        let malformed = self
-            .extensions
-            .iter()
-            .any(|text| outgoing::single_extension(text).is_none());
-        if malformed || self.extensions.len() > MAX_EXTENSIONS {
+        if !outgoing::are_extensions(self.extensions) {
             return Err(StartError::Extension);
         }
         Ok(outgoing::check_fields(self.fields)?)

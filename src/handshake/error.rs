@@ -186,8 +186,9 @@ pub enum AnswerError {
     /// The client did not offer this subprotocol (RFC 6455 §4.2.2).
     #[error("the client did not offer this subprotocol")]
     SubprotocolNotOffered,
-    /// An extension that is not one well-formed element of the list (RFC 6455 §9.1).
-    #[error("malformed extension")]
+    /// An extension that is not one well-formed element of the list (RFC 6455 §9.1), or more than
+    /// [`MAX_EXTENSIONS`](crate::extension::MAX_EXTENSIONS).
+    #[error("malformed extension, or too many")]
     Extension,
     /// The client did not offer this extension (RFC 6455 §9.1).
     #[error("the client did not offer this extension")]
@@ -215,8 +216,12 @@ pub enum StartError {
     /// A subprotocol is offered twice (RFC 6455 §4.1 item 10).
     #[error("a subprotocol is offered twice")]
     SubprotocolRepeated,
-    /// An extension that is not one well-formed element of the list, or too many (RFC 6455 §9.1).
-    #[error("malformed extension")]
+    /// More subprotocols than [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
+    #[error("more than {} subprotocols", super::MAX_SUBPROTOCOLS)]
+    TooManySubprotocols,
+    /// An extension that is not one well-formed element of the list (RFC 6455 §9.1), or more than
+    /// [`MAX_EXTENSIONS`](crate::extension::MAX_EXTENSIONS).
+    #[error("malformed extension, or too many")]
     Extension,
     /// A field that the caller gave.
     #[error(transparent)]

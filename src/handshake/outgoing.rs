@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use super::fields::Field;
 use super::known::EXTENSIONS;
 use crate::Outbox;
-use crate::extension::{self, Extension};
+use crate::extension::{self, Extension, MAX_EXTENSIONS};
 
 /// Why a field that we are asked to write is refused. Nothing was queued.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -84,6 +84,11 @@ pub(super) fn check_fields(fields: &[Field<'_>]) -> Result<(), FieldError> {
         }
     }
     Ok(())
+}
+
+/// Whether each of these is one extension alone, and they are no more than the other end takes (RFC 6455 §9.1).
+pub(super) fn are_extensions(texts: &[&str]) -> bool {
+    texts.len() <= MAX_EXTENSIONS && texts.iter().all(|text| single_extension(text).is_some())
 }
 
 /// The extension in `text`, if there is one alone.
