@@ -16,7 +16,7 @@ pub(crate) enum Level {
     /// 32 octets.
     #[cfg(target_feature = "sse2")]
     Avx2,
-    /// 64 octets, with VBMI2: processors that have AVX-512 without it lower their clock for 64 octets.
+    /// 64 octets: AVX-512 F, BW, VL, VBMI and VBMI2. Processors that have it without the last one lower their clock for 64 octets.
     #[cfg(target_feature = "sse2")]
     Avx512,
 }
@@ -96,51 +96,58 @@ fn find() -> Level {
     level
 }
 
-#[cfg(all(feature = "std", target_feature = "sse2"))]
-fn detect() -> Level {
-    use std::is_x86_feature_detected as has;
-
-    if !has!("ssse3") {
-        Level::Baseline
-    } else if !has!("avx2") {
-        Level::Ssse3
-    } else if has!("avx512f")
-        && has!("avx512bw")
-        && has!("avx512vl")
-        && has!("avx512vbmi")
-        && has!("avx512vbmi2")
-    {
-        Level::Avx512
-    } else {
-        Level::Avx2
-    }
-}
-
 #[cfg(not(all(feature = "std", target_feature = "sse2")))]
 #[inline]
-const fn found() -> Option<Level> {
+fn found() -> Option<Level> {
     Some(find())
 }
 
-/// What the crate is compiled for.
 #[cfg(not(all(feature = "std", target_feature = "sse2")))]
 #[inline]
-const fn find() -> Level {
+fn find() -> Level {
     #[cfg(target_feature = "sse2")]
-    if cfg!(all(
-        target_feature = "avx512f",
-        target_feature = "avx512bw",
-        target_feature = "avx512vl",
-        target_feature = "avx512vbmi",
-        target_feature = "avx512vbmi2"
-    )) {
-        return Level::Avx512;
-    } else if cfg!(target_feature = "avx2") {
-        return Level::Avx2;
-    } else if cfg!(target_feature = "ssse3") {
-        return Level::Ssse3;
-    }
+    return detect();
+    #[cfg(not(target_feature = "sse2"))]
     Level::Baseline
+}
+
+#[cfg(all(feature = "std", target_feature = "sse2"))]
+use std::is_x86_feature_detected as has;
+
+/// What the crate is compiled for.
+#[cfg(all(not(feature = "std"), target_feature = "sse2"))]
+macro_rules! has {
+    ($feature:tt) => {
+        cfg!(target_feature = $feature)
+    };
+}
+
+#[cfg(target_feature = "sse2")]
+#[inline]
+fn detect() -> Level {
+    highest(
+        has!("ssse3"),
+        has!("avx2"),
+        [
+            has!("avx512f"),
+            has!("avx512bw"),
+            has!("avx512vl"),
+            has!("avx512vbmi"),
+            has!("avx512vbmi2"),
+        ],
+    )
+}
+
+/// The highest level that is there with all below it.
+#[cfg(target_feature = "sse2")]
+#[inline]
+fn highest(ssse3: bool, avx2: bool, avx512: [bool; 5]) -> Level {
+    match (ssse3, avx2, avx512) {
+        (true, true, [true, true, true, true, true]) => Level::Avx512,
+        (true, true, _) => Level::Avx2,
+        (true, false, _) => Level::Ssse3,
+        (false, ..) => Level::Baseline,
+    }
 }
 
 /// Defines `$on`: `$blocks` compiled for each level of the processor.
@@ -190,5 +197,19 @@ mod tests {
     fn each_level_is_there_from_the_baseline_to_the_highest() {
         assert_eq!(Cpu::each().next().map(Cpu::level), Some(Level::Baseline));
         assert_eq!(Cpu::each().last().map(Cpu::level), Some(Cpu::this().level()));
+    }
+
+    #[cfg(target_feature = "sse2")]
+    #[test]
+    fn a_level_needs_all_of_its_features_and_the_levels_below_it() {
+        let all = [true; 5];
+        assert_eq!(highest(true, true, all), Level::Avx512);
+        for missing in 0..5 {
+            let mut some = all;
+            some[missing] = false;
+            assert_eq!(highest(true, true, some), Level::Avx2, "{missing}");
+        }
+        assert_eq!(highest(true, false, all), Level::Ssse3);
+        assert_eq!(highest(false, true, all), Level::Baseline);
     }
 }
