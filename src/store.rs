@@ -130,8 +130,9 @@ impl DerefMut for Store {
     }
 }
 
+/// How many there are, and not the bytes: those are other people's, and may be many.
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
+        write!(f, "{} bytes", self.len)
     }
 }

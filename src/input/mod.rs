@@ -2,6 +2,7 @@
 
 mod event;
 
+use core::fmt;
 use core::ops::Range;
 
 use crate::buffer::{Buffer, InboxSlot};
@@ -219,11 +220,21 @@ const LEAD_BYTES: usize = 4 << 10;
 /// # let mut next = || next_binary(&mut received, &mut connection, &mut inbox, &mut outbox).unwrap();
 /// # assert_eq!((next().as_deref(), next().as_deref(), next()), (Some(&b"abc"[..]), Some(&b"de"[..]), None));
 /// ```
-#[derive(Debug)]
 pub struct Input<B, I = Inbox> {
     buffer: B,
     inbox: I,
     cursor: Cursor,
+}
+
+/// The length of the buffer, and not its bytes: those are other people's, and may be many.
+impl<B: Buffer, I: InboxSlot> fmt::Debug for Input<B, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("buffer", &format_args!("{} bytes", self.buffer.bytes().len()))
+            .field("inbox", self.inbox.inbox())
+            .field("cursor", &self.cursor)
+            .finish()
+    }
 }
 
 impl<B: Buffer, I: InboxSlot> Input<B, I> {
