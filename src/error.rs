@@ -121,7 +121,7 @@ pub enum SendError {
     #[error("the connection is closing or closed")]
     Closed,
     /// The outbox holds as much as it may: write its bytes to the transport first. While nothing waits, it is one message of more
-    /// than 4 GiB, or [`set_max_bytes`](crate::Outbox::set_max_bytes) was told 0.
+    /// than 4 GiB (2 GiB on 32 bits), or [`set_max_bytes`](crate::Outbox::set_max_bytes) was told 0.
     #[error("the outbox is full")]
     Full,
     /// Payload data of a Ping or Pong of more than 125 bytes (RFC 6455 §5.5).

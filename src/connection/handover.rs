@@ -39,7 +39,7 @@ impl Outbox {
     /// Until they are written, a connection that ends does not count as closed cleanly: our Close frame may be among them.
     ///
     /// # Errors
-    /// [`SendError::Full`] if that makes more than 4 GiB.
+    /// [`SendError::Full`] if that makes more than 4 GiB, 2 GiB on 32 bits.
     pub fn resume(&mut self, bytes: &[u8]) -> Result<(), SendError> {
         self.check_room(bytes.len())?;
         self.append(bytes);

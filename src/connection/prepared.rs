@@ -83,7 +83,7 @@ impl Prepared {
     /// ```
     ///
     /// # Errors
-    /// [`SendError::Compressor`]; [`SendError::Full`] if the message has nearly 4 GiB; [`SendError::NoMaskingKeys`] for a client's connection
+    /// [`SendError::Compressor`]; [`SendError::Full`] if the message has nearly 4 GiB (2 GiB on 32 bits); [`SendError::NoMaskingKeys`] for a client's connection
     /// that compresses so: clients send no prepared messages.
     #[cfg(feature = "deflate")]
     pub fn prepare_for(&mut self, connection: &Connection, pool: &Pool) -> Result<(), SendError> {

@@ -194,8 +194,11 @@ impl Outbox {
     }
 
     /// Sets the high-water mark in bytes; with 0 nothing is sent but automatic replies and Close frames. One message may pass it, up
-    /// to 4 GiB in all; what is sent after it is refused. Automatic replies always fit below 4 GiB: they are at most two Pongs, one of
-    /// which waits outside, and one Close frame.
+    /// to 4 GiB in all, 2 GiB on 32 bits; what is sent after it is refused. Automatic replies always fit below that: they are at most two
+    /// Pongs, one of which waits outside, and one Close frame.
+    ///
+    /// The buffer is at most 600 bytes and four times what has waited at once: it doubles when it grows, and the room of consumed
+    /// bytes is used again once they are more than half of it.
     pub fn set_max_bytes(&mut self, max_bytes: u32) {
         self.max_bytes = max_bytes.min(MOST_BYTES);
     }
@@ -225,7 +228,7 @@ impl Outbox {
     /// ```
     ///
     /// # Errors
-    /// [`SendError::Full`] if more than 4 GiB would wait. Nothing is forgotten then, nor copied.
+    /// [`SendError::Full`] if more than 4 GiB would wait, 2 GiB on 32 bits. Nothing is forgotten then, nor copied.
     pub fn consume_with(&mut self, n: usize, parts: &[&[u8]]) -> Result<(), SendError> {
         let mut taken = n.saturating_sub(self.len());
         let given = parts

@@ -15,6 +15,8 @@ const PLACES: u32 = if usize::BITS > 32 {
     isize::MAX as u32
 };
 
+const _: () = assert!(PLACES as usize <= isize::MAX as usize);
+
 /// Most bytes of messages in a buffer.
 pub(super) const MOST_BYTES: u32 = PLACES - RESERVED_BYTES;
 
@@ -117,6 +119,20 @@ mod tests {
         assert_eq!(connection.send_binary(b"opens it", &mut outbox), Ok(()));
         outbox.buffer.add_spare(len as usize - outbox.buffer.len());
         (connection, outbox)
+    }
+
+    #[test]
+    fn the_buffer_is_at_most_four_times_what_waited() {
+        for (sent, taken) in [(1000, 999), (1000, 500), (1000, 501), (700, 1), (10, 100), (1, 0)] {
+            let mut connection = Connection::new(Role::Server, &Config::default());
+            let (mut outbox, mut most) = (Outbox::new(), 0);
+            for _ in 0..300 {
+                assert_eq!(connection.send_binary(&[1; 1000][..sent], &mut outbox), Ok(()));
+                most = most.max(outbox.len());
+                outbox.consume(taken);
+                assert!(outbox.buffer.capacity() <= 4 * most + 600, "{sent} {taken}");
+            }
+        }
     }
 
     #[test]
