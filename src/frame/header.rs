@@ -121,7 +121,7 @@ impl Header {
         Ok(Some((header, len + 4)))
     }
 
-    /// The header's bytes, with the shortest form of the length.
+    /// The header's bytes, with the shortest form of the length. Nothing is judged: see [`Rules`](super::Rules).
     ///
     /// A payload of 2^63 bytes or more cannot be in memory; such a `payload_len` is written as 2^63 - 1.
     #[must_use]

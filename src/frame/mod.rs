@@ -126,11 +126,6 @@ impl Rsv {
         self.0 & other.0 == other.0
     }
 
-    /// Whether any bit of `other` is set here.
-    pub const fn intersects(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
     /// The bits that are not in `other`.
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

@@ -18,8 +18,8 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// to here ([`Input::spaces`](crate::Input::spaces)). Compressed messages are inflated here.
 ///
 /// It grows with what was received, whatever a header declares: its capacity is at most the received bytes, an eighth more
-/// (of `max_message_bytes` at most), and 64 KiB; for a compressed message 16 KiB or
-/// twice what it has inflated to so far, within `max_message_bytes`. An inbox that was never used, or [released](Self::release), has no
+/// (of `max_message_bytes` at most), and 64 KiB; for a compressed message 16 KiB more than it has inflated to so far, or
+/// twice as much, within `max_message_bytes`. An inbox that was never used, or [released](Self::release), has no
 /// heap memory.
 ///
 /// ```
@@ -100,7 +100,7 @@ impl Inbox {
         }
     }
 
-    /// Whether nothing is kept.
+    /// Whether nothing is kept of a message or control frame that is not complete yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -133,7 +133,7 @@ impl Inbox {
         self.control_len
     }
 
-    /// Gives all heap memory back if nothing is kept. Later messages take it anew.
+    /// Gives all heap memory back if nothing is kept, and there is no [`close_reason`](Self::close_reason). Later messages take it anew.
     ///
     /// Call it when a connection goes idle, and not while an event is in use.
     pub fn release(&mut self) {

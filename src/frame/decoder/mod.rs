@@ -88,7 +88,8 @@ pub enum Part {
     Payload {
         /// Where it lies in the bytes given.
         range: Range<usize>,
-        /// The key for the first of them, advanced to this place in the frame, if the frame is masked.
+        /// The key of the first of them, advanced to this place in the frame, if the frame is masked; [`Decoder::decode`] has applied
+        /// it already.
         key: Option<MaskingKey>,
         /// Whether the frame ends here.
         last: bool,
