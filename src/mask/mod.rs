@@ -77,7 +77,7 @@ impl MaskingKey {
         pass::<true>(self, payload)
     }
 
-    /// Masks or unmasks 64 octets or more in place, with what is [known](Cpu::known) of the processor.
+    /// Masks or unmasks 64 octets or more in place, in one run, with what is [known](Cpu::known) of the processor.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn apply_long(self, payload: &mut [u8]) {
@@ -141,7 +141,11 @@ fn pass<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
 /// [`pass`] for less than [`LONG_BYTES`].
 #[inline(always)]
 fn few<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
-    (ASCII && short::<true>(key, payload)) || (short::<false>(key, payload) & !ASCII)
+    if ASCII && short::<true>(key, payload) {
+        return true;
+    }
+    short::<false>(key, payload);
+    !ASCII
 }
 
 /// Calls `$ends` for less than [`LONG_BYTES`] with `N` of the octets, of which `V` vectors of `M` are made: the first and the last `N`,
