@@ -176,12 +176,14 @@ mod tests {
 
     #[test]
     fn s5_6_every_length_on_every_way() {
-        let payload: Vec<u8> = (0..70_000_u32).map(|i| ((i * 151) >> 2) as u8).collect();
-        let step = if cfg!(miri) { 13 } else { 1 };
+        let step = if cfg!(miri) { 37 } else { 1 };
         let lens: Vec<usize> = (0..=300)
             .step_by(step)
             .chain([1000, 2047, 2048, 8191, 8192, 65_535, 65_536, 70_000])
+            .filter(|len| !cfg!(miri) || *len <= 1000)
             .collect();
+        let most = lens[lens.len() - 1];
+        let payload: Vec<u8> = (0..most).map(|i| ((i * 151) >> 2) as u8).collect();
         for role in [Role::Server, Role::Client] {
             for cpu in Cpu::each() {
                 let mut short = Connection::new(role, &Config::default());
