@@ -120,7 +120,7 @@ const BLOCK_BYTES: usize = 64;
 pub(crate) const LONG_BYTES: usize = 128;
 
 /// Length in bytes from which it pays to align the blocks: those that straddle cache lines cost twice.
-const ALIGNED_BYTES: usize = 512;
+const ALIGNED_BYTES: usize = 384;
 
 /// Length in bytes of what stays in the L1 cache from its reading on.
 pub(crate) const CACHED_BYTES: usize = 16 << 10;
