@@ -316,6 +316,10 @@ mod tests {
         (place, given_bytes)
     }
 
+    /// Places where frames are cut, and how far lengths are apart. Miri takes its time.
+    const CUTS: usize = if cfg!(miri) { 2 } else { 200 };
+    const STEP: usize = if cfg!(miri) { 41 } else { 1 };
+
     fn assert_all_right(payload: &[u8], opcode: u8) {
         for (role, key) in [
             (Role::Server, Some(KEY)),
@@ -349,7 +353,7 @@ mod tests {
                     }
                 }
             }
-            for cut in (0..end).step_by(1 + end / 200) {
+            for cut in (0..end).step_by(1 + end / CUTS) {
                 assert_eq!(
                     short_way(Cpu::this(), role, &frame[..cut], false),
                     (None, frame[..cut].to_vec())
@@ -361,12 +365,12 @@ mod tests {
     #[test]
     fn s5_6_every_length() {
         let text = "aé世b界 😀".repeat(12).into_bytes();
-        for len in 0..=MAX_CONTROL_BYTES {
+        for len in (0..=MAX_CONTROL_BYTES).step_by(STEP) {
             assert_all_right(&text[..len], 2);
             assert_all_right(&text[..len], 1);
             assert_all_right(&[b'a'; MAX_CONTROL_BYTES][..len], 1);
             let mut spoilt = text[..len].to_vec();
-            for place in (0..len).step_by(7) {
+            for place in (0..len).step_by(7 * STEP) {
                 spoilt[place] ^= 0x80;
                 assert_all_right(&spoilt, 1);
             }
@@ -374,6 +378,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes; what is unsafe there kernels take, too")]
     fn s5_6_lengths_of_16_bits() {
         let text = "aé世b界 😀".repeat(5000).into_bytes();
         for len in [126, 127, 128, 129, 200, 1000, 0xffff] {
@@ -392,6 +397,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes, and nothing there is unsafe")]
     fn s5_2_whatever_else_is_left_to_the_decoder() {
         for first in 0..=0xff {
             for second in 0..=0xff {
