@@ -212,10 +212,17 @@ impl World {
                 side.close_header_out,
                 side.closes_out,
             );
+            // `Debug` tells how many bytes they have.
+            let bytes = (
+                side.inbox.unfinished(),
+                side.inbox.close_reason(),
+                side.outbox.bytes(),
+            );
             (
                 &side.connection,
                 &side.inbox,
                 &side.outbox,
+                bytes,
                 side.messages_sent,
                 side.messages_received,
                 close,
