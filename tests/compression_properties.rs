@@ -11,7 +11,7 @@ use streams::{Collector, Item, Seen, Way, item, outbox, peer_of, role, send, sli
 use ws_proto::deflate::{Parameters, Pool, Settings};
 use ws_proto::frame::{Header, Opcode, Rsv};
 use ws_proto::mask::MaskingKey;
-use ws_proto::{CloseCode, Config, Connection, Inbox, Input, Outbox, Role};
+use ws_proto::{Config, Connection, Inbox, Input, Outbox, Role, Violation};
 
 fn parameters() -> impl Strategy<Value = Parameters> {
     let bits = || prop::option::of(8u8..=15);
@@ -34,14 +34,14 @@ fn settings() -> impl Strategy<Value = Settings> {
     })
 }
 
-/// All that a connection saw of a stream, with messages put together, and the code that it failed with.
+/// All that a connection saw of a stream, with messages put together, and the violation that it failed with.
 fn run(
     role: Role,
     config: &Config,
     stream: &[u8],
     way: &Way,
     pool: Option<&Pool>,
-) -> (Vec<Seen>, Option<CloseCode>) {
+) -> (Vec<Seen>, Option<Violation>) {
     let mut connection = Connection::new(role, config);
     let (mut inbox, mut replies) = (Inbox::new(), outbox(role));
     if let Some(pool) = pool {
@@ -56,7 +56,7 @@ fn run(
                 Ok(false) => break assert_eq!(input.remaining(), 0, "all input is used up"),
                 Err(violation) => {
                     assert_eq!(failed, None, "reported once");
-                    failed = Some(violation.close_code());
+                    failed = Some(violation);
                 }
             }
         }

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use ws_proto::deflate::{Parameters, Pool, Settings};
 use ws_proto::frame::{Header, Opcode, Rsv};
 use ws_proto::mask::MaskingKey;
-use ws_proto::{CloseCode, Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role};
+use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, Violation};
 use ws_proto_fuzz::Case;
 
 fuzz_target!(|data: &[u8]| {
@@ -166,15 +166,15 @@ fn send(case: &Case<'_>, fragments: &[Fragment<'_>]) -> (Vec<u8>, Vec<Message>) 
 
 // ---- what comes out ----
 
-fn assert_one_outcome(case: &Case<'_>) -> (Vec<Message>, Option<CloseCode>) {
+fn assert_one_outcome(case: &Case<'_>) -> (Vec<Message>, Option<Violation>) {
     let whole = case.assert_equal_however_cut(|reads| run(case, reads, false));
     let in_pieces = case.assert_equal_however_cut(|reads| run(case, reads, true));
     assert_eq!(whole, in_pieces, "whole and in pieces");
     whole
 }
 
-/// The messages, put together, and the code that the connection failed with.
-fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> (Vec<Message>, Option<CloseCode>) {
+/// The messages, put together, and the violation that the connection failed with.
+fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> (Vec<Message>, Option<Violation>) {
     let config = config(case, pieces);
     let most = config.limits.max_message_bytes as usize;
     let mut connection = Connection::new(role(case), &config);
@@ -208,7 +208,7 @@ fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> (Vec<Message>, Option<
                 Ok(false) => break assert_eq!(input.remaining(), 0),
                 Err(violation) => {
                     assert_eq!(failed, None, "reported once");
-                    failed = Some(violation.close_code());
+                    failed = Some(violation);
                 }
             }
         }
