@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ws_proto::frame::{Decoder, Opcode, Part, Rules};
+use ws_proto::frame::{Opcode, Rules};
 use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, Status, Violation};
-use ws_proto_fuzz::Case;
+use ws_proto_fuzz::{Case, frames, peer_of};
 
 fuzz_target!(|data: &[u8]| {
     let Some(case) = Case::new(data) else { return };
@@ -156,28 +156,8 @@ fn seen(event: Event<'_>) -> (Opcode, Vec<u8>) {
 
 /// The frames of the outbox, unmasked.
 fn sent(role: Role, outbox: &mut Outbox) -> Vec<(Opcode, Vec<u8>)> {
-    let mut decoder = Decoder::new(Rules::new(match role {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
-    }));
-    let mut sent: Vec<(Opcode, Vec<u8>)> = Vec::new();
-    while !outbox.is_empty() {
-        let mut bytes = outbox.bytes().to_vec();
-        outbox.consume(bytes.len());
-        let mut rest = &mut bytes[..];
-        loop {
-            let step = decoder.decode(rest).expect("what is sent is valid");
-            match step.part {
-                Part::More => break,
-                Part::Header(header) => sent.push((header.opcode, Vec::new())),
-                Part::Payload { range, .. } => {
-                    let (_, payload) = sent.last_mut().expect("a header came first");
-                    payload.extend_from_slice(&rest[range]);
-                }
-            }
-            rest = &mut rest[step.consumed..];
-        }
-    }
-    assert!(decoder.is_at_rest(), "only whole frames are sent");
-    sent
+    frames(Rules::new(peer_of(role)), outbox.take_all())
+        .into_iter()
+        .map(|(header, payload)| (header.opcode, payload))
+        .collect()
 }

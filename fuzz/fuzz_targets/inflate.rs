@@ -1,23 +1,34 @@
 //! Compressed messages: any octets behind RSV1 have one outcome, however the stream is cut and whether messages are lent
-//! whole or in pieces, within the limits; and what our sender makes of them comes back as it was.
+//! whole or in pieces, within the limits, and no other bytes than a slow and clear decompressor gives; and what our sender
+//! makes of them comes back as it was, and keeps to the window.
 //!
 //! Behind the options, the stream is a list of fragments: an octet of flags, one of length, and that many octets.
 #![no_main]
 
+#[path = "../../tests/blocks/mod.rs"]
+mod blocks;
+
+use blocks::Walker;
 use libfuzzer_sys::fuzz_target;
 use ws_proto::deflate::{Parameters, Pool, Settings};
-use ws_proto::frame::{Header, Opcode, Rsv};
+use ws_proto::frame::{Header, Opcode, Rsv, Rules};
 use ws_proto::mask::MaskingKey;
 use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, Violation};
-use ws_proto_fuzz::Case;
+use ws_proto_fuzz::{Case, frames, peer_of};
 
 fuzz_target!(|data: &[u8]| {
     let Some(case) = Case::new(data) else { return };
     let fragments = Fragment::all(case.stream);
-    let framed = frames(role(&case), &fragments);
+    let any = framed(role(&case), &fragments);
     let mut given = case;
-    given.stream = &framed;
-    assert_one_outcome(&given);
+    given.stream = &any;
+    let (messages, failed) = assert_one_outcome(&given);
+    let (inflated, _) = walk(&case, &any);
+    assert!(messages.len() <= inflated.len());
+    assert!(failed.is_some() || messages.len() == inflated.len());
+    for (message, inflated) in messages.iter().zip(&inflated) {
+        assert!(Some(message) == inflated.as_ref(), "as the format says");
+    }
 
     let (sent, expected) = send(&case, &fragments);
     let mut given = case;
@@ -27,6 +38,18 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(failed, None);
         assert!(messages == expected, "as they were sent");
     }
+    let (inflated, farthest) = walk(&case, &sent);
+    assert!(
+        inflated.into_iter().eq(expected.into_iter().map(Some)),
+        "as the format says"
+    );
+    let bits = config(&case, false)
+        .deflate
+        .and_then(|agreed| agreed.server_max_window_bits);
+    assert!(
+        farthest <= 1 << bits.unwrap_or(15),
+        "{farthest} bytes back with {bits:?}"
+    );
 });
 
 fn role(case: &Case<'_>) -> Role {
@@ -64,6 +87,8 @@ struct Fragment<'a> {
     fin: bool,
     /// Whether a Ping goes before it.
     ping: bool,
+    /// How many times our sender has the octets in it.
+    times: usize,
     octets: &'a [u8],
 }
 
@@ -77,6 +102,7 @@ impl<'a> Fragment<'a> {
                 compressed: flags & 2 == 0,
                 fin: flags & 4 == 0,
                 ping: flags & 8 != 0,
+                times: if flags & 16 == 0 { 1 } else { 20 },
                 octets,
             });
             rest = behind;
@@ -86,7 +112,7 @@ impl<'a> Fragment<'a> {
 }
 
 /// Right frames with these octets, for this receiver.
-fn frames(receiver: Role, fragments: &[Fragment<'_>]) -> Vec<u8> {
+fn framed(receiver: Role, fragments: &[Fragment<'_>]) -> Vec<u8> {
     let (mut stream, mut goes_on) = (Vec::new(), false);
     let mut push = |fin: bool, rsv, opcode, octets: &[u8]| {
         let key = (receiver == Role::Server).then_some(MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]));
@@ -125,10 +151,7 @@ type Message = (Opcode, Vec<u8>);
 
 /// The fragments as our sender sends them, to a receiver in the case's role, and the messages that they make.
 fn send(case: &Case<'_>, fragments: &[Fragment<'_>]) -> (Vec<u8>, Vec<Message>) {
-    let sender = match role(case) {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
-    };
+    let sender = peer_of(role(case));
     let mut settings = Settings::default();
     settings.min_bytes = 0;
     settings.level = if case.option(5) { 1 } else { 6 };
@@ -139,7 +162,7 @@ fn send(case: &Case<'_>, fragments: &[Fragment<'_>]) -> (Vec<u8>, Vec<Message>) 
     let mut connection = Connection::new(sender, &config(case, false));
     let (mut sent, mut messages, mut begun) = (Vec::new(), Vec::new(), None::<Vec<u8>>);
     for fragment in fragments {
-        let (octets, fin) = (fragment.octets, fragment.fin);
+        let (octets, fin) = (&fragment.octets.repeat(fragment.times)[..], fragment.fin);
         connection.set_compression(fragment.compressed);
         let result = match (&mut begun, fin) {
             (None, true) => connection.send_binary(octets, &mut outbox),
@@ -165,6 +188,42 @@ fn send(case: &Case<'_>, fragments: &[Fragment<'_>]) -> (Vec<u8>, Vec<Message>) 
 }
 
 // ---- what comes out ----
+
+/// The complete messages of these frames as another decompressor inflates them, `None` from the first one on that it cannot; and
+/// how far matches reach back.
+fn walk(case: &Case<'_>, stream: &[u8]) -> (Vec<Option<Message>>, usize) {
+    let rules = Rules {
+        message_bits: Rsv::RSV1,
+        ..Rules::new(role(case))
+    };
+    let (mut walker, mut messages) = (Some(Walker::default()), Vec::new());
+    let (mut opcode, mut compressed, mut message) = (Opcode::BINARY, false, Vec::new());
+    for (header, payload) in frames(rules, stream.to_vec()) {
+        if header.opcode.is_control() {
+            continue;
+        }
+        if header.opcode != Opcode::CONTINUATION {
+            (opcode, compressed) = (header.opcode, header.rsv == Rsv::RSV1);
+        }
+        message.extend(payload);
+        if header.fin {
+            let payload = std::mem::take(&mut message);
+            let inflated = match &mut walker {
+                // What has no octets is empty.
+                Some(walker) if compressed && !payload.is_empty() => {
+                    walker.message(&payload, !case.option(1))
+                }
+                Some(_) => Some(payload),
+                None => None,
+            };
+            if inflated.is_none() {
+                walker = None;
+            }
+            messages.push(inflated.map(|inflated| (opcode, inflated)));
+        }
+    }
+    (messages, walker.map_or(0, |walker| walker.farthest))
+}
 
 fn assert_one_outcome(case: &Case<'_>) -> (Vec<Message>, Option<Violation>) {
     let whole = case.assert_equal_however_cut(|reads| run(case, reads, false));

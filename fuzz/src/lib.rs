@@ -1,43 +1,49 @@
-//! What the fuzz targets share: one input that says which options to take, where to cut, and what the stream is.
+//! What the fuzz targets share: one input that says which options to take, where to cut, and what the stream is; and what an endpoint
+//! in any role sends.
+
+use ws_proto::Role;
+use ws_proto::frame::{Decoder, Header, Part, Rules};
 
 /// A fuzzer's input.
 ///
-/// Octet 0 holds the options, octet 1 in its low three bits how many lengths of pieces follow; the rest is the stream.
+/// Octets 0 and 1 hold the options, octets 2 to 5 the lengths of pieces; the rest is the stream. Each has its place, so that a change
+/// of one leaves the others what they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    options: u8,
-    lengths: &'a [u8],
+    options: u16,
+    lengths: [u8; 4],
     pub stream: &'a [u8],
 }
 
 impl<'a> Case<'a> {
     pub fn new(data: &'a [u8]) -> Option<Self> {
-        let (&[options, count], rest) = data.split_first_chunk()?;
-        let (lengths, stream) = rest.split_at_checked(usize::from(count % 8))?;
+        let (&options, rest) = data.split_first_chunk()?;
+        let (&lengths, stream) = rest.split_first_chunk()?;
         Some(Self {
-            options,
+            options: u16::from_le_bytes(options),
             lengths,
             stream,
         })
     }
 
-    /// Whether option 0 to 7 is on.
+    /// Whether option 0 to 15 is on.
     pub fn option(&self, bit: u32) -> bool {
         self.options >> bit & 1 == 1
     }
 
     /// The ways in which the stream may come, all of which have to give one result: whole, cut as the input
-    /// says, and octet by octet.
+    /// says, and octet by octet, or in a few hundred reads if it is long.
     pub fn ways(&self) -> [Vec<&'a [u8]>; 3] {
         let mut rest = self.stream;
         let mut cut = Vec::new();
-        for &length in self.lengths {
+        for length in self.lengths {
             let (piece, behind) = rest.split_at(usize::from(length).min(rest.len()));
             cut.push(piece);
             rest = behind;
         }
         cut.push(rest);
-        [vec![self.stream], cut, self.stream.chunks(1).collect()]
+        let octets = self.stream.chunks(1 + self.stream.len() / 500);
+        [vec![self.stream], cut, octets.collect()]
     }
 
     /// Asserts that `run` gives the same result whichever way the stream comes, and returns it.
@@ -47,4 +53,37 @@ impl<'a> Case<'a> {
         assert_eq!(whole, octets, "whole and octet by octet");
         whole
     }
+}
+
+/// The role of this one's peer.
+pub fn peer_of(role: Role) -> Role {
+    match role {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    }
+}
+
+/// The frames of a stream, with their payload data unmasked. By these rules they are right, and all of them are whole.
+pub fn frames(rules: Rules, mut stream: Vec<u8>) -> Vec<(Header, Vec<u8>)> {
+    let mut decoder = Decoder::new(rules);
+    let mut frames: Vec<(Header, Vec<u8>)> = Vec::new();
+    let mut whole = 0;
+    let mut rest = &mut stream[..];
+    loop {
+        let step = decoder.decode(rest).expect("what is sent is valid");
+        match step.part {
+            Part::More => break,
+            Part::Header(header) => {
+                whole += header.encode().len() + header.payload_len as usize;
+                frames.push((header, Vec::new()));
+            }
+            Part::Payload { range, .. } => {
+                let (_, payload) = frames.last_mut().expect("a header came first");
+                payload.extend_from_slice(&rest[range]);
+            }
+        }
+        rest = &mut rest[step.consumed..];
+    }
+    assert_eq!(whole, stream.len(), "only whole frames are sent");
+    frames
 }
