@@ -3,15 +3,34 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ws_proto::frame::{Opcode, Rules};
-use ws_proto::{Config, Connection, Event, Inbox, Input, Outbox, Role, Status, Violation};
-use ws_proto_fuzz::{Case, frames, peer_of};
+use ws_proto::deflate::Parameters;
+use ws_proto::frame::{Header, Opcode, Rsv, Rules};
+use ws_proto::{
+    CloseCode, Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, SendError, Status,
+    Violation,
+};
+use ws_proto_fuzz::{Case, Fragment, framed, frames, peer_of};
 
 fuzz_target!(|data: &[u8]| {
-    let Some(case) = Case::new(data) else { return };
+    let Some(mut case) = Case::new(data) else { return };
+    // Long frames take a short input.
+    let stream = framed(role(&case), &Fragment::all(case.stream, 100_000));
+    if case.option(11) {
+        case.stream = &stream;
+    }
     let whole = case.assert_equal_however_cut(|reads| run(&case, reads, Way::Whole));
     let in_pieces = case.assert_equal_however_cut(|reads| run(&case, reads, Way::InPieces));
     assert_eq!(whole, in_pieces, "whole and in pieces");
+    let unlimited = run(&case, &[case.stream], Way::Unlimited);
+    assert!(unlimited.events.starts_with(&whole.events), "up to the limit");
+    let breaches_limit = whole.violation.is_some_and(|(violation, _)| {
+        let code = violation.close_code();
+        code == CloseCode::MESSAGE_TOO_BIG || code == CloseCode::POLICY_VIOLATION
+    });
+    assert!(
+        breaches_limit || unlimited == whole,
+        "below the limits there are none"
+    );
     let gathered = case.assert_equal_however_cut(|reads| run(&case, reads, Way::Gathered).without_place());
     assert_eq!(
         whole.without_place(),
@@ -30,101 +49,161 @@ enum Way {
     InPieces,
     /// Whole, and read straight to where they are gathered, if they are long.
     Gathered,
+    /// Whole, and without limits.
+    Unlimited,
 }
 
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    events: Vec<(Opcode, Vec<u8>)>,
+    events: Vec<(Opcode, Rsv, Vec<u8>)>,
     /// With the number of bytes of the stream that prove it.
     violation: Option<(Violation, usize)>,
     status: Status,
     reason: String,
-    sent: Vec<(Opcode, Vec<u8>)>,
+    sent: Vec<(Header, Vec<u8>)>,
+    /// What came of sending messages back.
+    echoes: Vec<Result<(), SendError>>,
 }
 
 impl Outcome {
-    /// Without the place of the violation, which is not told of what was read straight to the inbox.
+    /// Without the place of the violation, which is not told of what was read straight to the inbox, or compressed.
     fn without_place(mut self) -> Self {
         self.violation = self.violation.map(|(violation, _)| (violation, 0));
         self
     }
 }
 
-fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
-    let pieces = way == Way::InPieces;
-    let role = if case.option(0) {
+fn role(case: &Case<'_>) -> Role {
+    if case.option(0) {
         Role::Client
     } else {
         Role::Server
-    };
+    }
+}
+
+fn config(case: &Case<'_>, way: Way) -> Config {
     let mut config = Config::default();
-    config.pieces = pieces;
+    config.pieces = way == Way::InPieces;
     config.automatic_pong = !case.option(1);
     config.automatic_close = !case.option(2);
-    if !case.option(3) {
-        config.limits.max_frame_bytes = 200;
-        config.limits.max_message_bytes = 300;
-        config.limits.max_fragments = 5;
-        config.limits.max_control_frames = 4;
+    if case.option(5) {
+        config.deflate = Some(Parameters::default());
     }
-    let mut connection = Connection::new(role, &config);
-    let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([5; 16]));
-    let (mut events, mut violation) = (Vec::new(), None);
-    let mut message = Vec::new();
+    if case.option(6) {
+        config.reserved_bits = Rsv::RSV1.union(Rsv::RSV3);
+    }
+    if !case.option(3) && way != Way::Unlimited {
+        let n = case.number();
+        config.limits.max_frame_bytes = u64::from(10 * n * n);
+        config.limits.max_message_bytes = u64::from(15 * n * n);
+        config.limits.max_fragments = n;
+        config.limits.max_control_frames = n as u16;
+        config.limits.max_inflate_ratio = n as u16;
+    }
+    config
+}
+
+fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
+    let pieces = way == Way::InPieces;
+    let config = config(case, way);
+    let (echoes, releases, keeps_input) = (case.option(8), case.option(9), case.option(10));
+    let has_keys = !case.option(7);
+    let mut outbox = if has_keys {
+        Outbox::client([5; 16])
+    } else {
+        Outbox::new()
+    };
+    if echoes {
+        outbox.set_max_bytes(40);
+    }
+    let can_send = has_keys || role(case) == Role::Server;
+    let mut connection = Connection::new(role(case), &config);
+    let mut outcome = Outcome {
+        events: Vec::new(),
+        violation: None,
+        status: connection.status(),
+        reason: String::new(),
+        sent: Vec::new(),
+        echoes: Vec::new(),
+    };
     if case.option(4) {
-        connection.close(None, &mut outbox).expect("it is open");
+        assert_eq!(connection.close(None, &mut outbox).is_ok(), can_send);
         outbox.consume(outbox.len());
     }
 
-    let mut before = 0;
+    let mut input = Input::with_space(vec![0; 100], Inbox::new());
+    let (mut before, mut message) = (0, Vec::new());
     let mut reads = reads.iter().copied();
     let mut left = &[][..];
     while let Some(read) = if left.is_empty() { reads.next() } else { Some(left) } {
-        let mut bytes = read.to_vec();
-        let mut input = Input::with_space(&mut bytes[..], &mut inbox);
+        if !keeps_input {
+            let (_, inbox) = input.into_parts();
+            input = Input::with_space(vec![0; read.len()], inbox);
+        }
         let n = match way {
             Way::Gathered => fill(&mut input.spaces(&connection), read),
-            Way::Whole | Way::InPieces => fill(&mut [input.space()], read),
+            _ => fill(&mut [input.space()], read),
         };
         input.filled(n);
         left = &read[n..];
-        let mut calls_left = n + 3;
+        if keeps_input {
+            input.limit(n / 2);
+        }
+        let mut calls_left = n + 4;
         loop {
             assert!(calls_left > 0, "called without end");
             calls_left -= 1;
             match connection.receive(&mut input, &mut outbox) {
                 Ok(true) => {
-                    let (opcode, payload) = seen(input.event());
+                    let (mut opcode, payload) = seen(input.event());
                     if opcode.is_control() {
-                        events.push((opcode, payload));
+                        outcome.events.push((opcode, Rsv::NONE, payload));
                         continue;
                     }
                     assert!(input.is_message_end() || (pieces && !payload.is_empty()));
                     message.extend(payload);
-                    if input.is_message_end() {
-                        events.push((opcode, std::mem::take(&mut message)));
+                    if !input.is_message_end() {
+                        continue;
                     }
+                    let (kind, bits) = input.extended().unwrap_or((MessageKind::Binary, Rsv::NONE));
+                    if kind == MessageKind::Text {
+                        opcode = Opcode::TEXT;
+                    }
+                    let message = std::mem::take(&mut message);
+                    if echoes {
+                        let full = outbox.is_full();
+                        let result = connection.send_binary(&message, &mut outbox);
+                        assert!(result.is_err() || (can_send && !full));
+                        outcome.echoes.push(result);
+                    }
+                    outcome.events.push((opcode, bits, message));
                 }
-                Ok(false) => {
-                    assert!(way == Way::Gathered || input.consumed() == read.len());
-                    break assert_eq!(input.remaining(), 0);
+                Ok(false) if keeps_input && input.remaining() > 0 => {
+                    before += input.consumed();
+                    let _ = input.space(); // which ends the limit
                 }
+                Ok(false) => break assert_eq!(input.remaining(), 0),
                 Err(new) => {
-                    assert_eq!(violation, None, "reported once");
-                    violation = Some((new, before + input.consumed()));
+                    assert_eq!(outcome.violation, None, "reported once");
+                    outcome.violation = Some((new, before + input.consumed()));
                 }
             }
-            assert!(outbox.len() <= MOST_QUEUED_BYTES);
+            assert!(echoes || outbox.len() <= MOST_QUEUED_BYTES);
         }
-        before += n;
+        before += input.consumed();
+        if releases {
+            input.release();
+            outbox.release();
+        }
     }
-    Outcome {
-        events,
-        violation,
-        status: connection.status(),
-        reason: inbox.close_reason().into(),
-        sent: sent(role, &mut outbox),
+    outcome.status = connection.status();
+    outcome.reason = input.inbox().close_reason().into();
+    outcome.sent = sent(role(case), &config, &mut outbox);
+    assert!(can_send || outcome.sent.is_empty());
+    if config.deflate.is_some() {
+        outcome = outcome.without_place();
     }
+    outcome
 }
 
 /// As a vectored read: how many bytes there was room for.
@@ -154,10 +233,13 @@ fn seen(event: Event<'_>) -> (Opcode, Vec<u8>) {
     }
 }
 
-/// The frames of the outbox, unmasked.
-fn sent(role: Role, outbox: &mut Outbox) -> Vec<(Opcode, Vec<u8>)> {
-    frames(Rules::new(peer_of(role)), outbox.take_all())
-        .into_iter()
-        .map(|(header, payload)| (header.opcode, payload))
-        .collect()
+/// The frames of the outbox, unmasked: an outbox that is released goes on with other keys.
+fn sent(role: Role, config: &Config, outbox: &mut Outbox) -> Vec<(Header, Vec<u8>)> {
+    let mut rules = Rules::new(peer_of(role));
+    if config.deflate.is_some() {
+        rules.message_bits = Rsv::RSV1;
+    }
+    let mut sent = frames(rules, outbox.take_all());
+    sent.iter_mut().for_each(|(header, _)| header.key = None);
+    sent
 }

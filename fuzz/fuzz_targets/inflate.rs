@@ -2,7 +2,7 @@
 //! whole or in pieces, within the limits, and no other bytes than a slow and clear decompressor gives; and what our sender
 //! makes of them comes back as it was, and keeps to the window.
 //!
-//! Behind the options, the stream is a list of fragments: an octet of flags, one of length, and that many octets.
+//! The stream is a list of fragments.
 #![no_main]
 
 #[path = "../../tests/blocks/mod.rs"]
@@ -11,14 +11,13 @@ mod blocks;
 use blocks::Walker;
 use libfuzzer_sys::fuzz_target;
 use ws_proto::deflate::{Parameters, Pool, Settings};
-use ws_proto::frame::{Header, Opcode, Rsv, Rules};
-use ws_proto::mask::MaskingKey;
+use ws_proto::frame::{Opcode, Rsv, Rules};
 use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, Violation};
-use ws_proto_fuzz::{Case, frames, peer_of};
+use ws_proto_fuzz::{Case, Fragment, framed, frames, peer_of};
 
 fuzz_target!(|data: &[u8]| {
     let Some(case) = Case::new(data) else { return };
-    let fragments = Fragment::all(case.stream);
+    let fragments = Fragment::all(case.stream, 5000);
     let any = framed(role(&case), &fragments);
     let mut given = case;
     given.stream = &any;
@@ -80,77 +79,10 @@ fn config(case: &Case<'_>, pieces: bool) -> Config {
 
 // ---- what goes in ----
 
-struct Fragment<'a> {
-    /// Of the message, if it is the first one.
-    text: bool,
-    compressed: bool,
-    fin: bool,
-    /// Whether a Ping goes before it.
-    ping: bool,
-    /// How many times our sender has the octets in it.
-    times: usize,
-    octets: &'a [u8],
-}
-
-impl<'a> Fragment<'a> {
-    fn all(mut rest: &'a [u8]) -> Vec<Self> {
-        let mut all = Vec::new();
-        while let Some((&[flags, len], behind)) = rest.split_first_chunk() {
-            let (octets, behind) = behind.split_at(usize::from(len).min(behind.len()));
-            all.push(Self {
-                text: flags & 1 != 0,
-                compressed: flags & 2 == 0,
-                fin: flags & 4 == 0,
-                ping: flags & 8 != 0,
-                times: if flags & 16 == 0 { 1 } else { 20 },
-                octets,
-            });
-            rest = behind;
-        }
-        all
-    }
-}
-
-/// Right frames with these octets, for this receiver.
-fn framed(receiver: Role, fragments: &[Fragment<'_>]) -> Vec<u8> {
-    let (mut stream, mut goes_on) = (Vec::new(), false);
-    let mut push = |fin: bool, rsv, opcode, octets: &[u8]| {
-        let key = (receiver == Role::Server).then_some(MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]));
-        let header = Header {
-            fin,
-            rsv,
-            key,
-            ..Header::new(opcode, octets.len() as u64)
-        };
-        let start = stream.len() + header.encode().len();
-        stream.extend_from_slice(&header.encode());
-        stream.extend_from_slice(octets);
-        key.unwrap_or_default().apply(&mut stream[start..]);
-    };
-    for fragment in fragments {
-        if fragment.ping {
-            push(true, Rsv::NONE, Opcode::PING, b"p");
-        }
-        let opcode = match (goes_on, fragment.text) {
-            (true, _) => Opcode::CONTINUATION,
-            (false, true) => Opcode::TEXT,
-            (false, false) => Opcode::BINARY,
-        };
-        let rsv = if fragment.compressed && !goes_on {
-            Rsv::RSV1
-        } else {
-            Rsv::NONE
-        };
-        push(fragment.fin, rsv, opcode, fragment.octets);
-        goes_on = !fragment.fin;
-    }
-    stream
-}
-
 type Message = (Opcode, Vec<u8>);
 
 /// The fragments as our sender sends them, to a receiver in the case's role, and the messages that they make.
-fn send(case: &Case<'_>, fragments: &[Fragment<'_>]) -> (Vec<u8>, Vec<Message>) {
+fn send(case: &Case<'_>, fragments: &[Fragment]) -> (Vec<u8>, Vec<Message>) {
     let sender = peer_of(role(case));
     let mut settings = Settings::default();
     settings.min_bytes = 0;
@@ -162,7 +94,7 @@ fn send(case: &Case<'_>, fragments: &[Fragment<'_>]) -> (Vec<u8>, Vec<Message>) 
     let mut connection = Connection::new(sender, &config(case, false));
     let (mut sent, mut messages, mut begun) = (Vec::new(), Vec::new(), None::<Vec<u8>>);
     for fragment in fragments {
-        let (octets, fin) = (&fragment.octets.repeat(fragment.times)[..], fragment.fin);
+        let (octets, fin) = (&fragment.octets[..], fragment.fin);
         connection.set_compression(fragment.compressed);
         let result = match (&mut begun, fin) {
             (None, true) => connection.send_binary(octets, &mut outbox),

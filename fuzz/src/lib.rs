@@ -2,7 +2,8 @@
 //! in any role sends.
 
 use ws_proto::Role;
-use ws_proto::frame::{Decoder, Header, Part, Rules};
+use ws_proto::frame::{Decoder, Header, Opcode, Part, Rsv, Rules};
+use ws_proto::mask::MaskingKey;
 
 /// A fuzzer's input.
 ///
@@ -29,6 +30,11 @@ impl<'a> Case<'a> {
     /// Whether option 0 to 15 is on.
     pub fn option(&self, bit: u32) -> bool {
         self.options >> bit & 1 == 1
+    }
+
+    /// Options 12 to 15 as a number.
+    pub fn number(&self) -> u32 {
+        u32::from(self.options >> 12)
     }
 
     /// The ways in which the stream may come, all of which have to give one result: whole, cut as the input
@@ -61,6 +67,76 @@ pub fn peer_of(role: Role) -> Role {
         Role::Client => Role::Server,
         Role::Server => Role::Client,
     }
+}
+
+/// A fragment to send: in the input an octet of flags, one of length, and that many octets.
+pub struct Fragment {
+    /// Of the message, if it is the first one.
+    pub text: bool,
+    pub compressed: bool,
+    pub fin: bool,
+    /// Whether a Ping goes before it.
+    pub ping: bool,
+    /// Those of the input, once or many times over.
+    pub octets: Vec<u8>,
+}
+
+impl Fragment {
+    /// All that the input holds, of no more than about so many bytes.
+    pub fn all(mut rest: &[u8], most_bytes: usize) -> Vec<Self> {
+        let (mut all, mut left) = (Vec::new(), most_bytes);
+        while let Some((&[flags, len], behind)) = rest.split_first_chunk() {
+            let (octets, behind) = behind.split_at(usize::from(len).min(behind.len()));
+            let times = [1, 4, 20, 300][usize::from(flags >> 4 & 3)];
+            let octets = octets.repeat(times.min(left / octets.len().max(1)).max(1));
+            left = left.saturating_sub(octets.len());
+            all.push(Self {
+                text: flags & 1 != 0,
+                compressed: flags & 2 == 0,
+                fin: flags & 4 == 0,
+                ping: flags & 8 != 0,
+                octets,
+            });
+            rest = behind;
+        }
+        all
+    }
+}
+
+/// Right frames with these octets, for this receiver. A message that is compressed has RSV1.
+pub fn framed(receiver: Role, fragments: &[Fragment]) -> Vec<u8> {
+    let (mut stream, mut goes_on) = (Vec::new(), false);
+    let mut push = |fin: bool, rsv, opcode, octets: &[u8]| {
+        let key = (receiver == Role::Server).then_some(MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]));
+        let header = Header {
+            fin,
+            rsv,
+            key,
+            ..Header::new(opcode, octets.len() as u64)
+        };
+        stream.extend_from_slice(&header.encode());
+        let start = stream.len();
+        stream.extend_from_slice(octets);
+        key.unwrap_or_default().apply(&mut stream[start..]);
+    };
+    for fragment in fragments {
+        if fragment.ping {
+            push(true, Rsv::NONE, Opcode::PING, b"p");
+        }
+        let opcode = match (goes_on, fragment.text) {
+            (true, _) => Opcode::CONTINUATION,
+            (false, true) => Opcode::TEXT,
+            (false, false) => Opcode::BINARY,
+        };
+        let rsv = if fragment.compressed && !goes_on {
+            Rsv::RSV1
+        } else {
+            Rsv::NONE
+        };
+        push(fragment.fin, rsv, opcode, &fragment.octets);
+        goes_on = !fragment.fin;
+    }
+    stream
 }
 
 /// The frames of a stream, with their payload data unmasked. By these rules they are right, and all of them are whole.
