@@ -9,6 +9,7 @@ use common::{ROLES, all_to, code, frames, outbox, to};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use streams::{Collector, Way, config, role, slices, stream, way};
+use ws_proto::frame::Rsv;
 use ws_proto::{
     CloseCode, Config, Connection, Event, HandoverError, Inbox, Input, MessageKind, Outbox, Role, SendError,
     Status, Violation,
@@ -323,6 +324,12 @@ fn specimens() -> Vec<Specimen> {
     pieces.pieces = true;
     pieces.limits.max_frame_bytes = u64::MAX;
     pieces.limits.max_message_bytes = u64::MAX;
+    let mut extended = Config::default();
+    extended.reserved_bits = Rsv::RSV2;
+    #[cfg(feature = "deflate")]
+    {
+        extended.deflate = Some(ws_proto::deflate::Parameters::default());
+    }
     let default = Config::default();
     let mut all = Vec::new();
     for role in ROLES {
@@ -348,6 +355,9 @@ fn specimens() -> Vec<Specimen> {
         let close = to(role, 0x88, b"\x03\xe8why");
         all.push(after(role, &default, &[], &close));
         all.push(after(role, &manual, &[begun], &close));
+        // In a message with another extension's bit, and behind it.
+        all.push(after(role, &extended, &[], &to(role, 0x21, b"\xff")));
+        all.push(after(role, &extended, &[], &to(role, 0xa1, b"\xff")));
         // Failed: in a header, in text, by the count of fragments and of control frames.
         all.push(after(role, &default, &[], &to(role, 0xc1, b"")));
         all.push(after(role, &default, &[], &to(role, 0x81, b"\xff")));
@@ -873,7 +883,7 @@ mod compressed {
     #[test]
     fn a_message_of_another_extension_goes_over() {
         let mut own = Config::default();
-        own.reserved_bits = ws_proto::frame::Rsv::RSV2;
+        own.reserved_bits = Rsv::RSV2;
         own.limits.max_message_bytes = 800;
         for role in ROLES {
             let mut handed = Handed::new(role, &own);

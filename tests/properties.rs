@@ -227,7 +227,13 @@ fn assemble(frames: &[DecodedFrame]) -> Vec<(Opcode, Vec<u8>)> {
             events.push((opcode, frame.payload.clone()));
             continue;
         }
-        let (_, payload) = message.get_or_insert((opcode, Vec::new()));
+        // What another extension made of a text is lent as bytes.
+        let kind = if frame.header.rsv.is_empty() {
+            opcode
+        } else {
+            Opcode::BINARY
+        };
+        let (_, payload) = message.get_or_insert((kind, Vec::new()));
         payload.extend_from_slice(&frame.payload);
         if frame.header.fin {
             events.extend(message.take());
@@ -299,6 +305,7 @@ proptest! {
     ) {
         let mut rules = Rules::new(role);
         rules.max_frame_bytes = config.limits.max_frame_bytes;
+        rules.message_bits = config.reserved_bits;
         let (frames, refused) = decode(&rules, &stream, &Way::Slices(1));
         let outcome = run(role, &config, &stream, &Way::Cut(Vec::new()));
 

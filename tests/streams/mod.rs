@@ -274,7 +274,11 @@ pub(crate) fn frames(role: Role) -> impl Strategy<Value = Vec<u8>> {
         );
         outbox.bytes().to_vec()
     });
-    let rsv = prop_oneof![15 => Just(0), 1 => any::<u8>()];
+    let rsv = prop_oneof![
+        12 => Just(Rsv::NONE),
+        2 => prop::sample::select(vec![Rsv::RSV1, Rsv::RSV2, Rsv::RSV3]),
+        1 => any::<u8>().prop_map(Rsv::new),
+    ];
     let masked = prop::bool::weighted(if role == Role::Server { 0.95 } else { 0.05 });
     let payload = prop_oneof![
         3 => prop::collection::vec(any::<u8>(), 0..10),
@@ -298,7 +302,7 @@ pub(crate) fn frames(role: Role) -> impl Strategy<Value = Vec<u8>> {
             let key = masked.then_some(MaskingKey::new(key));
             let header = Header {
                 fin,
-                rsv: Rsv::new(rsv),
+                rsv,
                 opcode: Opcode::new(opcode),
                 key,
                 payload_len: payload.len() as u64,
@@ -337,17 +341,23 @@ pub(crate) fn stream(role: Role) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..200), 6 => spoilt]
 }
 
+/// Without permessage-deflate: what its decompressor holds is beside the connection.
 pub(crate) fn config() -> impl Strategy<Value = Config> {
-    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(small, automatic_pong, automatic_close)| {
-        let mut config = Config::default();
-        config.automatic_pong = automatic_pong;
-        config.automatic_close = automatic_close;
-        if small {
-            config.limits.max_frame_bytes = 150;
-            config.limits.max_message_bytes = 180;
-            config.limits.max_fragments = 4;
-            config.limits.max_control_frames = 3;
-        }
-        config
-    })
+    let bits = prop_oneof![2 => Just(Rsv::NONE), 1 => Just(Rsv::RSV1), 1 => Just(Rsv::RSV2.union(Rsv::RSV3))];
+    let limits = prop::option::of((0u64..300, 0u64..400, 0u32..40, 0u16..6));
+    (limits, any::<bool>(), any::<bool>(), bits).prop_map(
+        |(limits, automatic_pong, automatic_close, bits)| {
+            let mut config = Config::default();
+            config.automatic_pong = automatic_pong;
+            config.automatic_close = automatic_close;
+            config.reserved_bits = bits;
+            if let Some((frame, message, fragments, control_frames)) = limits {
+                config.limits.max_frame_bytes = frame;
+                config.limits.max_message_bytes = message;
+                config.limits.max_fragments = fragments;
+                config.limits.max_control_frames = control_frames;
+            }
+            config
+        },
+    )
 }
