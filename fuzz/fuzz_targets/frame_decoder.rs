@@ -1,23 +1,55 @@
-//! The frame decoder: the same frames and the same violation however the stream is cut, in bounded work.
+//! The frame decoder: the same frames and the same violation however the stream is cut, in bounded work; and under a limit those that
+//! come without it, up to the one that exceeds it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ws_proto::frame::{Decoder, Header, Part, Rules};
+use ws_proto::frame::{Decoder, Header, Opcode, Part, Rsv, Rules};
 use ws_proto::{Role, Violation};
-use ws_proto_fuzz::Case;
+use ws_proto_fuzz::{Case, Fragment, framed};
 
 fuzz_target!(|data: &[u8]| {
-    let Some(case) = Case::new(data) else { return };
-    let mut rules = match (case.option(0), case.option(1)) {
-        (true, _) => Rules::permissive(),
-        (_, true) => Rules::new(Role::Client),
-        (_, false) => Rules::new(Role::Server),
+    let Some(mut case) = Case::new(data) else { return };
+    let role = if case.option(1) {
+        Role::Client
+    } else {
+        Role::Server
     };
-    if case.option(2) {
-        rules.max_frame_bytes = 300;
+    let mut rules = if case.option(0) {
+        Rules::permissive()
+    } else {
+        Rules::new(role)
+    };
+    if case.option(3) {
+        rules.reserved_bits = Rsv::RSV2;
+    }
+    if case.option(4) {
+        rules.message_bits = Rsv::RSV1;
+    }
+    // Long frames take a short input.
+    let stream = framed(role, &Fragment::all(case.stream, 100_000));
+    if case.option(11) {
+        case.stream = &stream;
     }
     let outcome = case.assert_equal_however_cut(|pieces| run(rules, pieces, false));
     assert_eq!(run(rules, &[case.stream], true), outcome, "unmasked by hand");
+    for (header, _) in &outcome.frames {
+        let mut bits = rules.reserved_bits;
+        if matches!(header.opcode, Opcode::TEXT | Opcode::BINARY) {
+            bits = bits.union(rules.message_bits);
+        }
+        assert!(bits.contains(header.rsv), "{header:?}");
+    }
+
+    rules.max_frame_bytes = u64::from(10 * case.number() * case.number());
+    let limited = case.assert_equal_however_cut(|pieces| run(rules, pieces, false));
+    if limited.violation == Some(Violation::FrameTooBig) {
+        assert!(outcome.frames.starts_with(&limited.frames), "up to the limit");
+        assert!(limited.frames.iter().all(|(header, _)| {
+            header.opcode.is_control() || header.payload_len <= rules.max_frame_bytes
+        }));
+    } else {
+        assert_eq!(limited, outcome, "below the limit there is none");
+    }
 });
 
 #[derive(Debug, PartialEq)]
