@@ -14,7 +14,7 @@ use ws_proto_fuzz::{Case, Fragment, framed, frames, peer_of};
 fuzz_target!(|data: &[u8]| {
     let Some(mut case) = Case::new(data) else { return };
     // Long frames take a short input.
-    let stream = framed(role(&case), &Fragment::all(case.stream, 100_000));
+    let stream = framed(case.role(), &Fragment::all(case.stream, 100_000));
     if case.option(11) {
         case.stream = &stream;
     }
@@ -73,14 +73,6 @@ impl Outcome {
     }
 }
 
-fn role(case: &Case<'_>) -> Role {
-    if case.option(0) {
-        Role::Client
-    } else {
-        Role::Server
-    }
-}
-
 fn config(case: &Case<'_>, way: Way) -> Config {
     let mut config = Config::default();
     config.pieces = way == Way::InPieces;
@@ -116,8 +108,8 @@ fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
     if echoes {
         outbox.set_max_bytes(40);
     }
-    let can_send = has_keys || role(case) == Role::Server;
-    let mut connection = Connection::new(role(case), &config);
+    let can_send = has_keys || case.role() == Role::Server;
+    let mut connection = Connection::new(case.role(), &config);
     let mut outcome = Outcome {
         events: Vec::new(),
         violation: None,
@@ -198,7 +190,7 @@ fn run(case: &Case<'_>, reads: &[&[u8]], way: Way) -> Outcome {
     }
     outcome.status = connection.status();
     outcome.reason = input.inbox().close_reason().into();
-    outcome.sent = sent(role(case), &config, &mut outbox);
+    outcome.sent = sent(case.role(), &config, &mut outbox);
     assert!(can_send || outcome.sent.is_empty());
     if config.deflate.is_some() {
         outcome = outcome.without_place();

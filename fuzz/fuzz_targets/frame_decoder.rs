@@ -3,21 +3,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use ws_proto::Violation;
 use ws_proto::frame::{Decoder, Header, Opcode, Part, Rsv, Rules};
-use ws_proto::{Role, Violation};
 use ws_proto_fuzz::{Case, Fragment, framed};
 
 fuzz_target!(|data: &[u8]| {
     let Some(mut case) = Case::new(data) else { return };
-    let role = if case.option(1) {
-        Role::Client
-    } else {
-        Role::Server
-    };
-    let mut rules = if case.option(0) {
+    let mut rules = if case.option(1) {
         Rules::permissive()
     } else {
-        Rules::new(role)
+        Rules::new(case.role())
     };
     if case.option(3) {
         rules.reserved_bits = Rsv::RSV2;
@@ -26,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         rules.message_bits = Rsv::RSV1;
     }
     // Long frames take a short input.
-    let stream = framed(role, &Fragment::all(case.stream, 100_000));
+    let stream = framed(case.role(), &Fragment::all(case.stream, 100_000));
     if case.option(11) {
         case.stream = &stream;
     }
@@ -34,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(run(rules, &[case.stream], true), outcome, "unmasked by hand");
     for (header, _) in &outcome.frames {
         let mut bits = rules.reserved_bits;
-        if matches!(header.opcode, Opcode::TEXT | Opcode::BINARY) {
+        if !header.opcode.is_control() && header.opcode != Opcode::CONTINUATION {
             bits = bits.union(rules.message_bits);
         }
         assert!(bits.contains(header.rsv), "{header:?}");

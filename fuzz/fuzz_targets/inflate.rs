@@ -12,13 +12,13 @@ use blocks::Walker;
 use libfuzzer_sys::fuzz_target;
 use ws_proto::deflate::{Parameters, Pool, Settings};
 use ws_proto::frame::{Opcode, Rsv, Rules};
-use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Role, Violation};
+use ws_proto::{Config, Connection, Event, Inbox, Input, MessageKind, Outbox, Violation};
 use ws_proto_fuzz::{Case, Fragment, framed, frames, peer_of};
 
 fuzz_target!(|data: &[u8]| {
     let Some(case) = Case::new(data) else { return };
     let fragments = Fragment::all(case.stream, 5000);
-    let any = framed(role(&case), &fragments);
+    let any = framed(case.role(), &fragments);
     let mut given = case;
     given.stream = &any;
     let (messages, failed) = assert_one_outcome(&given);
@@ -51,14 +51,6 @@ fuzz_target!(|data: &[u8]| {
     );
 });
 
-fn role(case: &Case<'_>) -> Role {
-    if case.option(0) {
-        Role::Client
-    } else {
-        Role::Server
-    }
-}
-
 fn config(case: &Case<'_>, pieces: bool) -> Config {
     let mut config = Config::default();
     config.pieces = pieces;
@@ -83,7 +75,7 @@ type Message = (Opcode, Vec<u8>);
 
 /// The fragments as our sender sends them, to a receiver in the case's role, and the messages that they make.
 fn send(case: &Case<'_>, fragments: &[Fragment]) -> (Vec<u8>, Vec<Message>) {
-    let sender = peer_of(role(case));
+    let sender = peer_of(case.role());
     let mut settings = Settings::default();
     settings.min_bytes = 0;
     settings.level = if case.option(5) { 1 } else { 6 };
@@ -126,7 +118,7 @@ fn send(case: &Case<'_>, fragments: &[Fragment]) -> (Vec<u8>, Vec<Message>) {
 fn walk(case: &Case<'_>, stream: &[u8]) -> (Vec<Option<Message>>, usize) {
     let rules = Rules {
         message_bits: Rsv::RSV1,
-        ..Rules::new(role(case))
+        ..Rules::new(case.role())
     };
     let (mut walker, mut messages) = (Some(Walker::default()), Vec::new());
     let (mut opcode, mut compressed, mut message) = (Opcode::BINARY, false, Vec::new());
@@ -168,7 +160,7 @@ fn assert_one_outcome(case: &Case<'_>) -> (Vec<Message>, Option<Violation>) {
 fn run(case: &Case<'_>, reads: &[&[u8]], pieces: bool) -> (Vec<Message>, Option<Violation>) {
     let config = config(case, pieces);
     let most = config.limits.max_message_bytes as usize;
-    let mut connection = Connection::new(role(case), &config);
+    let mut connection = Connection::new(case.role(), &config);
     let (mut inbox, mut outbox) = (Inbox::new(), Outbox::client([5; 16]));
     if case.option(4) {
         outbox.set_pool(Pool::default());

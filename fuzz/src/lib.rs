@@ -32,6 +32,15 @@ impl<'a> Case<'a> {
         self.options >> bit & 1 == 1
     }
 
+    /// The role that option 0 says.
+    pub fn role(&self) -> Role {
+        if self.option(0) {
+            Role::Client
+        } else {
+            Role::Server
+        }
+    }
+
     /// Options 12 to 15 as a number.
     pub fn number(&self) -> u32 {
         u32::from(self.options >> 12)
