@@ -8,7 +8,7 @@ use super::error::{ResponseError, StartError};
 use super::fields::{Field, Fields};
 use super::head::{self, HeadLimits, HeadReader, Kind};
 use super::key::Key;
-use super::known::{EXTENSIONS, MAX_SUBPROTOCOLS, PROTOCOL, is_origin};
+use super::known::{EXTENSIONS, PROTOCOL, is_origin};
 use super::outgoing::{self, Text};
 use super::response::{Offer, Opened, ResponseHead};
 use super::url::Url;
@@ -22,7 +22,8 @@ pub struct ClientRequest<'a> {
     pub url: Url<'a>,
     /// The origin, which browsers must send and others may (RFC 6455 §4.1 item 8).
     pub origin: Option<&'a str>,
-    /// Subprotocols in order of preference: tokens, none of them twice, at most [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
+    /// Subprotocols in order of preference: tokens, none of them twice. A server of this crate takes at most
+    /// [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
     pub subprotocols: &'a [&'a str],
     /// Extensions with their parameters in order of preference, such as
     /// `permessage-deflate; client_max_window_bits`; at most [`MAX_EXTENSIONS`](crate::extension::MAX_EXTENSIONS). That of permessage-deflate is written by
@@ -54,9 +55,6 @@ impl<'a> ClientRequest<'a> {
     fn check(&self) -> Result<(), StartError> {
         if self.origin.is_some_and(|origin| !is_origin(origin.as_bytes())) {
             return Err(StartError::Origin);
-        }
-        if self.subprotocols.len() > MAX_SUBPROTOCOLS {
-            return Err(StartError::TooManySubprotocols);
         }
         let mut seen = BTreeSet::new();
         for subprotocol in self.subprotocols {

@@ -216,9 +216,6 @@ pub enum StartError {
     /// A subprotocol is offered twice (RFC 6455 §4.1 item 10).
     #[error("a subprotocol is offered twice")]
     SubprotocolRepeated,
-    /// More subprotocols than [`MAX_SUBPROTOCOLS`](super::MAX_SUBPROTOCOLS).
-    #[error("more than {} subprotocols", super::MAX_SUBPROTOCOLS)]
-    TooManySubprotocols,
     /// An extension that is not one well-formed element of the list (RFC 6455 §9.1), or more than
     /// [`MAX_EXTENSIONS`](crate::extension::MAX_EXTENSIONS).
     #[error("malformed extension, or too many")]
