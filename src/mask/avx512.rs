@@ -1,4 +1,4 @@
-//! Short payloads with AVX-512. Copies have no branch for each length, since a load can leave out what is not there.
+//! Copies of short payloads with AVX-512: without a branch for each length, since a load can leave out what is not there.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86")]
@@ -25,23 +25,6 @@ pub(crate) fn copy_short(key: MaskingKey, from: &[u8], to: &mut [u8; LONG_BYTES]
             store(xor(key, load_part(rest)), second);
         }
         None => store(xor(key, load_part(from)), first),
-    }
-}
-
-/// [`MaskingKey::apply`] to more than one vector, and at most two: the first and the last one, which overlap.
-#[target_feature(enable = "avx512f")]
-pub(super) fn apply_two(key: MaskingKey, payload: &mut [u8]) {
-    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
-        return;
-    };
-    // Both are read before either is written.
-    let first = xor(key, load(first));
-    let last = xor(key.advanced(payload.len() as u64), load(last));
-    if let Some(to) = payload.first_chunk_mut() {
-        store(first, to);
-    }
-    if let Some(to) = payload.last_chunk_mut() {
-        store(last, to);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Masking of payload data (RFC 6455 §5.3), the hot path.
 //!
 //! One loop over fixed-size blocks, which the compiler vectorises. With `std` on x86-64 it is compiled
-//! once more for AVX2 and AVX-512, and chosen once at run time. Payloads of less than 128 octets take the vectors that every processor has, but
-//! for what `avx512` does.
+//! once more for AVX2 and AVX-512, and chosen once at run time. Payloads of less than 128 octets take the vectors that every processor has, or the
+//! first and the last block.
 
 #[cfg(all(feature = "alloc", target_feature = "sse2"))]
 pub(crate) mod avx512;
@@ -11,8 +11,6 @@ mod vector;
 
 use core::fmt;
 
-#[cfg(all(feature = "alloc", target_feature = "sse2"))]
-use crate::cpu::Level;
 use crate::cpu::{Cpu, on_each_level};
 use vector::{Octets, Vector};
 
@@ -87,12 +85,17 @@ impl MaskingKey {
         long_on::<false>(Cpu::known(), self, payload);
     }
 
-    /// Masks or unmasks less than 128 octets in place, with what is [known](Cpu::known) of the processor.
+    /// Masks or unmasks less than 128 octets in place.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn apply_short(self, payload: &mut [u8]) {
         debug_assert!(payload.len() < LONG_BYTES);
-        short_on(Cpu::known(), self, payload);
+        const ANY: bool = false;
+        // More than 64 by a call, behind which nothing is left to do: with wider vectors it takes less than eight of 16 octets.
+        by_length!(payload.len(), true, ends::<ANY>(self, payload), {
+            two_blocks_on(Cpu::known(), self, payload);
+            true
+        });
     }
 
     /// Masks or unmasks less than 128 octets in place if the result is ASCII; whether it is.
@@ -173,27 +176,6 @@ use by_length;
 #[inline(always)]
 fn short<const IF_ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     by_length!(payload.len(), true, ends::<IF_ASCII>(key, payload))
-}
-
-/// [`short`] in place, with the widest vectors.
-#[cfg(feature = "alloc")]
-#[allow(unsafe_code)]
-#[inline(always)]
-fn short_on(
-    #[cfg_attr(not(target_feature = "sse2"), expect(unused_variables))] cpu: Cpu,
-    key: MaskingKey,
-    payload: &mut [u8],
-) {
-    const ANY: bool = false;
-    by_length!(payload.len(), true, ends::<ANY>(key, payload), {
-        // Two of 64 octets take less than eight of 16, though by a call, behind which nothing is left to do. Four of 32 do not.
-        #[cfg(target_feature = "sse2")]
-        if cpu.level() == Level::Avx512 {
-            // SAFETY: the processor has the level's instructions, by `Cpu`.
-            return unsafe { avx512::apply_two(key, payload) };
-        }
-        ends::<64, 16, 4, ANY>(key, payload)
-    });
 }
 
 /// [`short`] for `N` to `2 * N` octets, which are `V` vectors of `M`.
@@ -294,6 +276,18 @@ fn is_ascii(octets: &[u8; BLOCK_BYTES]) -> bool {
     seen & NOT_ASCII == 0
 }
 
+/// [`pass`] for 64 to 128 octets: the first and the last block, which overlap.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn two_blocks(key: MaskingKey, payload: &mut [u8]) {
+    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
+        return;
+    };
+    let first = masked_block(key, first);
+    let last = masked_block(key.advanced(payload.len() as u64), last);
+    store_ends(payload, first, last);
+}
+
 /// Stores the first and the last block.
 #[inline(always)]
 fn store_ends(payload: &mut [u8], first: [u8; BLOCK_BYTES], last: [u8; BLOCK_BYTES]) {
@@ -372,6 +366,8 @@ fn backwards<const ASCII: bool>(key: MaskingKey, payload: &mut [u8]) -> bool {
     all
 }
 
+#[cfg(feature = "alloc")]
+on_each_level!(two_blocks_on, two_blocks, (key: MaskingKey, payload: &mut [u8]));
 on_each_level!(long_on, blocks<const ASCII: bool>, (key: MaskingKey, payload: &mut [u8]) -> bool);
 
 #[cfg(test)]
@@ -410,7 +406,8 @@ mod tests {
             #[cfg(feature = "alloc")]
             backends.push(Box::new(move |key, payload| {
                 match payload.len() {
-                    ..LONG_BYTES => short_on(cpu, key, payload),
+                    64..LONG_BYTES => two_blocks_on(cpu, key, payload),
+                    ..64 => key.apply_short(payload),
                     _ => key.apply(payload),
                 }
                 payload.is_ascii() || !ASCII
@@ -436,7 +433,7 @@ mod tests {
         match cpu.level() {
             #[cfg(target_feature = "sse2")]
             // SAFETY: the processor has the level's instructions, by `Cpu`.
-            Level::Avx512 => unsafe { avx512::copy_short(key, payload, &mut to) },
+            crate::cpu::Level::Avx512 => unsafe { avx512::copy_short(key, payload, &mut to) },
             _ => key.copy_short(payload, &mut to),
         }
         payload.copy_from_slice(&to[..len]);
